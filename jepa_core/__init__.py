@@ -1,0 +1,1 @@
+"""Search of Sentinel archives with JEPA descriptors. Imports neither Dagster nor MLflow."""

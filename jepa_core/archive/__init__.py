@@ -1,0 +1,1 @@
+"""What people hold, read into scene records."""

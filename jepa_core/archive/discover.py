@@ -1,0 +1,53 @@
+"""From the settings to the archive's scenes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepa_core.archive.scene import ArchiveError, Scene
+from jepa_core.sensors import Sensor
+from jepa_core.settings import Settings
+from jepa_core.store import Store
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A root folder of scenes that the user holds."""
+
+    root: Path
+    """Absolute path."""
+
+    def scenes(self, sensor: Sensor) -> list[Scene]:
+        """Scenes of one sensor, sorted by id.
+
+        Raises:
+            ArchiveError: nothing readable of this sensor under the root.
+        """
+        from jepa_core.archive.bigearthnet import read_scenes
+
+        scenes = read_scenes(self.root, sensor)
+        if not scenes:
+            raise ArchiveError(
+                f"no {sensor.name} patches under {self.root}. Expected the layout of BigEarthNet v1: a folder "
+                f"a patch, named {sensor.short.upper()}A_... or {sensor.short.upper()}B_..."
+            )
+        return scenes
+
+
+def open_archive(settings: Settings, store: Store) -> Archive:
+    """The archive of the settings, with the data root bound to it; the sample is fetched where none is named.
+
+    Raises:
+        ArchiveError: JEPA_ARCHIVE is not a folder.
+        MixedDataError: the data root holds products of another archive.
+        DownloadError: the sample could not be fetched.
+    """
+    if settings.archive is None:
+        from jepa_core.archive.sample import ensure_sample
+
+        store.bind("sample")
+        return Archive(ensure_sample(store))
+    root = settings.archive.expanduser().resolve()
+    if not root.is_dir():
+        raise ArchiveError(f"JEPA_ARCHIVE is {str(settings.archive)!r}, which is not a folder")
+    store.bind(str(root))
+    return Archive(root)

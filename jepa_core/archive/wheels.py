@@ -1,0 +1,67 @@
+"""Files that are handed out inside Python wheels: fetched by the environment's own pip, checked, kept."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepa_core import atomic
+from jepa_core.fingerprint import file_digest
+
+
+class DownloadError(RuntimeError):
+    """A file that is needed could not be had."""
+
+
+@dataclass(frozen=True)
+class PinnedWheel:
+    """One wheel of one version, known by its hash."""
+
+    requirement: str
+    """Name and exact version, as pip takes it."""
+
+    file_name: str
+    """Name of the wheel file."""
+
+    sha256: str
+    """Hash of the file, hexadecimal."""
+
+    megabytes: float
+    """Size, to tell people before they wait."""
+
+
+def fetch(wheel: PinnedWheel, folder: Path) -> Path:
+    """Path of the wheel in `folder`, downloaded there if it is not there yet.
+
+    Raises:
+        DownloadError: no network, or the file's hash is not the pinned one. The message says which file is
+            wanted and where to put it by hand.
+    """
+    path = folder / wheel.file_name
+    by_hand = f"Put {wheel.file_name} (sha256 {wheel.sha256}) into {folder} by hand and run again."
+    if path.exists():
+        if file_digest(path) != wheel.sha256:
+            raise DownloadError(f"{path} is not the pinned file. Delete it, or: {by_hand}")
+        return path
+    print(f"Fetching {wheel.requirement} ({wheel.megabytes:.0f} MB) ...", file=sys.stderr, flush=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as temporary:
+        # The interpreter is named because one wheel declares itself for Python below 3.12; it is pure data to us.
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--only-binary=:all:", "--python-version", "3.11"]
+        command += ["--dest", temporary, wheel.requirement]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        fetched = Path(temporary) / wheel.file_name
+        if done.returncode != 0 or not fetched.exists():
+            reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+            raise DownloadError(f"could not fetch {wheel.requirement}: {reason}\n{by_hand}")
+        digest = file_digest(fetched)
+        if digest != wheel.sha256:
+            raise DownloadError(
+                f"{wheel.requirement} came with sha256 {digest}, which is not the pinned one. {by_hand}"
+            )
+        with atomic.new_file(path) as place:
+            shutil.copyfile(fetched, place)
+    return path

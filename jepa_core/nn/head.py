@@ -1,0 +1,15 @@
+"""From pooled features to the vector that is searched with."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+
+def retrieval_head(width: int, hidden: Sequence[int], dimension: int) -> nn.Sequential:
+    """MLP with GELU between its layers: (batch, width) to (batch, dimension), not normalised."""
+    sizes = [width, *hidden, dimension]
+    layers: list[nn.Module] = []
+    for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        layers += [nn.GELU()] if i else []
+        layers += [nn.Linear(inputs, outputs)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,120 @@
+"""Where everything that is produced lies: one folder, bound to one archive."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from jepa_core import atomic
+from jepa_core.fingerprint import short
+from jepa_core.sensors import Sensor
+
+
+class MixedDataError(RuntimeError):
+    """A data root holds products of another archive."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The data root; a map from what is meant to where it lies."""
+
+    root: Path
+    """Absolute path of the data root."""
+
+    @classmethod
+    def at(cls, root: Path) -> "Store":
+        """Store at a folder, which need not exist yet."""
+        return cls(root.expanduser().resolve())
+
+    def bind(self, archive: str) -> None:
+        """Marks this root as belonging to one archive, or makes sure that it does.
+
+        Args:
+            archive: resolved path of the archive's root, or `sample`.
+
+        Raises:
+            MixedDataError: the root holds products of another archive.
+        """
+        marker = self.root / "root.json"
+        if not marker.exists():
+            atomic.write_json(marker, {"archive": archive})
+        bound = atomic.read_json(marker)["archive"]
+        if bound != archive:
+            raise MixedDataError(
+                f"{self.root} holds products of the archive {bound!r}, not of {archive!r}. "
+                f"Set JEPA_DATA to a folder of this archive's own. (If the archive was moved, "
+                f"write its new path into {marker}.)"
+            )
+
+    @property
+    def downloads(self) -> Path:
+        """Files fetched from elsewhere, as they came."""
+        return self.root / "downloads"
+
+    @property
+    def sample_archive(self) -> Path:
+        """The sample in the BigEarthNet v1 folder layout."""
+        return self.root / "sample-archive"
+
+    def patches(self, sensor: Sensor) -> Path:
+        """Scenes cut into patches, a folder a scene, and their manifest."""
+        return self.root / "patches" / sensor.name
+
+    @property
+    def pairs(self) -> Path:
+        """Table of pairs."""
+        return self.root / "pairs" / "pairs.parquet"
+
+    def training_cache(self, data_version: str) -> Path:
+        """Flat arrays that a training run on this version of the pairs reads."""
+        return self.root / "cache" / f"pairs-{short(data_version)}"
+
+    def training(self, variant: str, stage_fingerprint: str) -> Path:
+        """Checkpoints of a training run under way."""
+        return self.root / "training" / f"{variant}-{short(stage_fingerprint)}"
+
+    def model(self, variant: str, stage_fingerprint: str) -> Path:
+        """A trained model, by the fingerprint of what it was trained from."""
+        return self.root / "models" / variant / short(stage_fingerprint)
+
+    def descriptors(self, variant: str, model_fingerprint: str) -> Path:
+        """Descriptors of one model, a file per sensor and scene."""
+        return self.root / "descriptors" / variant / short(model_fingerprint)
+
+    def index(self, variant: str, model_fingerprint: str) -> Path:
+        """The index over one model's descriptors."""
+        return self.root / "indexes" / variant / short(model_fingerprint)
+
+    def benchmark(self, variant: str) -> Path:
+        """The variant's latest benchmark report."""
+        return self.root / "benchmarks" / variant
+
+    @property
+    def stage_records(self) -> Path:
+        """One record a stage, written when the stage is whole."""
+        return self.root / "stages"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts."""
+        return self.root / "mlflow"
+
+    @contextmanager
+    def locked(self, name: str, timeout_seconds: float = -1) -> Iterator[None]:
+        """Holds the lock of a name; the system frees it when the process ends, however it ends.
+
+        Raises:
+            TimeoutError: another process held it for longer than `timeout_seconds`.
+        """
+        folder = self.root / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / f"{name}.lock", timeout=timeout_seconds):
+                yield
+        except Timeout as error:
+            raise TimeoutError(
+                f"another process has been working on {name} in {self.root} for over "
+                f"{timeout_seconds:.0f} s; wait for it to end, or stop it"
+            ) from error

@@ -1,0 +1,121 @@
+"""The tables and their schemas. Each is validated when it is written and when it is read."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pa
+
+from jepa_core import atomic
+
+UTC_TIME = pd.DatetimeTZDtype("us", "UTC")
+
+
+class InvalidTableError(ValueError):
+    """A table does not keep to its schema."""
+
+
+def _is_list(values: pd.Series) -> pd.Series:
+    return values.map(lambda v: isinstance(v, (list, tuple, np.ndarray)))
+
+
+_ID = pa.Check.str_length(min_value=1)
+_FRACTION = pa.Check.in_range(0.0, 1.0)
+
+SCENES = pa.DataFrameSchema(
+    {
+        "scene_id": pa.Column(str, _ID, unique=True),
+        "sensor": pa.Column(str),
+        "time": pa.Column(UTC_TIME),
+        "content": pa.Column(str, description="fingerprint of the scene's files in the archive"),
+        "fingerprint": pa.Column(str, description="of content, config and code version"),
+        "folder": pa.Column(str, description="under the sensor's patches folder"),
+        "patches": pa.Column("int64", pa.Check.ge(0)),
+        "seconds": pa.Column("float64", pa.Check.ge(0)),
+    },
+    strict=True,
+    ordered=True,
+)
+"""Manifest of a sensor: what is not in it does not exist."""
+
+PATCHES = pa.DataFrameSchema(
+    {
+        "patch_id": pa.Column(str, _ID, unique=True),
+        "scene_id": pa.Column(str, _ID),
+        "sensor": pa.Column(str),
+        "cell_id": pa.Column(str, _ID),
+        "time": pa.Column(UTC_TIME),
+        "crs": pa.Column(str, pa.Check.str_startswith("EPSG:")),
+        "xmin": pa.Column("float64"),
+        "ymin": pa.Column("float64"),
+        "xmax": pa.Column("float64"),
+        "ymax": pa.Column("float64"),
+        "lon": pa.Column("float64", pa.Check.in_range(-180, 180), description="centre, degrees"),
+        "lat": pa.Column("float64", pa.Check.in_range(-90, 90), description="centre, degrees"),
+        "valid_fraction": pa.Column("float64", _FRACTION),
+        "cloud_fraction": pa.Column("float64", _FRACTION, nullable=True),
+        "labels": pa.Column(object, pa.Check(_is_list), description="empty where unlabelled"),
+        "split": pa.Column(str, pa.Check.isin(["train", "val", "test"])),
+        "partner": pa.Column(str, nullable=True, description="pair named by a ready-made set"),
+        "row": pa.Column("int64", pa.Check.ge(0), description="along the zarr's patch axis"),
+    },
+    checks=[
+        pa.Check(lambda t: t["xmin"] < t["xmax"], name="xmin < xmax"),
+        pa.Check(lambda t: t["ymin"] < t["ymax"], name="ymin < ymax"),
+    ],
+    strict=True,
+    ordered=True,
+)
+"""Patches of one scene or of many."""
+
+PAIRS = pa.DataFrameSchema(
+    {
+        "patch_a": pa.Column(str, _ID, unique=True),
+        "patch_b": pa.Column(str, _ID, unique=True),
+        "cell_id": pa.Column(str, _ID),
+        "days_apart": pa.Column("float64", description="time of b less time of a"),
+        "split": pa.Column(str, pa.Check.isin(["train", "val", "test"])),
+    },
+    strict=True,
+    ordered=True,
+)
+"""Pairs of patches of two sensors, `a` the first by name; every patch is in one pair at most."""
+
+
+def validated(table: pd.DataFrame, schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
+    """The table, if it keeps to the schema.
+
+    Raises:
+        InvalidTableError: it does not; the message lists the columns and the first bad values.
+    """
+    try:
+        return schema.validate(table, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases.head(5)[["column", "check", "failure_case"]]
+        raise InvalidTableError(
+            f"{what} breaks its schema in {len(error.failure_cases)} places, first:\n"
+            + cases.to_string(index=False)
+        ) from error
+
+
+def write_table(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> None:
+    """Validates, then writes parquet atomically."""
+    checked = validated(table, schema, str(path))
+    with atomic.new_file(path) as temporary:
+        checked.to_parquet(temporary, index=False)
+
+
+def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Reads parquet and validates.
+
+    Raises:
+        FileNotFoundError: no such table.
+        InvalidTableError: it is not readable, or breaks its schema.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"no table at {path}")
+    try:
+        table = pd.read_parquet(path)
+    except Exception as error:
+        raise InvalidTableError(f"{path} is not readable as parquet: {error}") from error
+    return validated(table, schema, str(path))

@@ -1,0 +1,12 @@
+"""Code version of each stage; part of its fingerprint.
+
+Raise a version when the stage's code gives other results from the same inputs and settings, and only
+then: everything downstream is computed again, a trained model included.
+"""
+
+PATCHES = "1"
+PAIRS = "1"
+MODEL = {"crjepa": "1"}
+DESCRIPTORS = "1"
+INDEX = "1"
+BENCHMARK = "1"
