@@ -19,6 +19,7 @@ from jepa_core.nn.head import retrieval_head
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.nn.stem import Stem
 from jepa_core.nn.trunk import Trunk
+from jepa_core.training.config import TrainingConfig
 from jepa_core.variants.variant import Purpose, TrainingLoss, Variant
 
 
@@ -96,6 +97,13 @@ SIZES = {
         head_hidden=(192,),
     ),
     "paper": CRJEPAConfig(),
+}
+
+RECIPES = {
+    "tiny": TrainingConfig(
+        epochs=300, batch_size=32, start_learning_rate=5e-5, peak_learning_rate=5e-4, warmup_epochs=30
+    ),
+    "paper": TrainingConfig(),
 }
 
 

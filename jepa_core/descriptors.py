@@ -1,0 +1,153 @@
+"""Patches to descriptors: one table a scene, per model, sensor and scene."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jepa_core import atomic
+from jepa_core.extraction import read_manifest, read_pixels
+from jepa_core.fingerprint import short
+from jepa_core.model import TrainedModel
+from jepa_core.progress import track
+from jepa_core.sensors import SENSORS, Sensor
+from jepa_core.store import Store
+from jepa_core.tables import PATCHES, read_table
+from jepa_core.variants.variant import PURPOSES, Purpose
+
+_BATCH = 64
+"""Patches that go through the encoder at once."""
+
+UNIT_NORM_TOLERANCE = 2e-3
+"""float16 keeps 11 bits: the norm of a stored unit vector is off by less."""
+
+
+class DescriptorError(RuntimeError):
+    """Descriptors are missing, of another model, or not unit vectors."""
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Descriptors of many patches of one sensor."""
+
+    patch_ids: np.ndarray
+    """(patches,), text, sorted."""
+
+    vectors: dict[Purpose, np.ndarray]
+    """By purpose: float32 (patches, dimension), unit norm."""
+
+
+@dataclass(frozen=True)
+class DescriptionSummary:
+    """What a run over the archive did."""
+
+    patches: int
+    """Patches that have descriptors afterwards."""
+
+    scenes_new: int
+    """Scenes described now."""
+
+    scenes_withdrawn: int
+    """Scenes whose descriptors were removed, their patches being gone."""
+
+
+def describe_archive(store: Store, model: TrainedModel) -> DescriptionSummary:
+    """Brings the model's descriptors in line with the manifests; only what is missing is computed."""
+    folder = store.descriptors(model.name, model.fingerprint)
+    patches, todo, withdrawn = 0, [], 0
+    for name in model.variant.sensors:
+        sensor = SENSORS[name]
+        manifest = read_manifest(store, sensor)
+        patches += int(manifest["patches"].sum())
+        wanted = {f"{scene}.parquet": scene for scene in manifest["folder"]}
+        there = {path.name: path for path in (folder / name).glob("[!.]*.parquet")}
+        for file_name in there.keys() - wanted.keys():
+            there[file_name].unlink()
+            withdrawn += 1
+        todo += [(sensor, scene) for file_name, scene in wanted.items() if file_name not in there]
+    for sensor, scene in track(todo, "Describing", unit="scene"):
+        _describe_scene(store, model, sensor, scene, folder / sensor.name / f"{scene}.parquet")
+    return DescriptionSummary(patches, len(todo), withdrawn)
+
+
+def _describe_scene(
+    store: Store, model: TrainedModel, sensor: Sensor, scene: str, path: Path
+) -> None:
+    rows = read_table(store.patches(sensor) / scene / "patches.parquet", PATCHES)
+    columns: dict[str, pa.Array] = {"patch_id": pa.array(rows["patch_id"].tolist(), pa.string())}
+    found: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in PURPOSES}
+    for start in range(0, len(rows), _BATCH):
+        pixels = read_pixels(store, sensor, rows.iloc[start : start + _BATCH])
+        for purpose in PURPOSES:
+            found[purpose].append(model.describe(pixels, sensor, purpose))
+    for purpose in PURPOSES:
+        vectors = np.concatenate(found[purpose])
+        check_unit(vectors, f"{purpose} descriptors of {scene}")
+        half = pa.array(vectors.astype(np.float16).ravel())
+        columns[purpose] = pa.FixedSizeListArray.from_arrays(half, vectors.shape[1])
+    about = {"variant": model.name, "model": model.fingerprint, "sensor": sensor.name, "scene": scene}
+    table = pa.table(columns).replace_schema_metadata({"jepa": json.dumps(about)})
+    with atomic.new_file(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor: Sensor) -> Descriptors:
+    """All descriptors of the manifest's patches by one model.
+
+    Raises:
+        DescriptorError: a scene has none yet, or they are of another model, or broken; the message names the file.
+    """
+    folder = store.descriptors(variant, model_fingerprint) / sensor.name
+    ids: list[np.ndarray] = []
+    vectors: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in PURPOSES}
+    for path, table in _scene_tables(store, folder, sensor):
+        about = json.loads((table.schema.metadata or {}).get(b"jepa", b"{}"))
+        if about.get("model") != model_fingerprint:
+            raise DescriptorError(
+                f"{path} holds descriptors of model {short(about.get('model') or 'unknown')}, "
+                f"not of {short(model_fingerprint)}"
+            )
+        ids.append(np.asarray(table["patch_id"].to_pylist(), dtype=object))
+        for purpose in PURPOSES:
+            flat = table[purpose].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            found = flat.reshape(len(table), -1).astype(np.float32)
+            check_unit(found, f"{purpose} descriptors in {path}")
+            vectors[purpose].append(found / np.linalg.norm(found, axis=1, keepdims=True))
+    if not ids:
+        raise DescriptorError(f"no {sensor.name} patches to have descriptors of")
+    patch_ids = np.concatenate(ids)
+    order = np.argsort(patch_ids)
+    return Descriptors(
+        patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()}
+    )
+
+
+def check_unit(vectors: np.ndarray, what: str) -> None:
+    """Makes sure that all are finite and of unit norm.
+
+    Raises:
+        DescriptorError: they are not; the message says how many.
+    """
+    norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    bad = int((~(np.abs(norms - 1) < UNIT_NORM_TOLERANCE)).sum())
+    if bad:
+        raise DescriptorError(f"{bad} of {len(vectors)} {what} are not finite unit vectors")
+
+
+def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[Path, pa.Table]]:
+    manifest: pd.DataFrame = read_manifest(store, sensor)
+    for scene in manifest["folder"]:
+        path = folder / f"{scene}.parquet"
+        if not path.exists():
+            raise DescriptorError(f"no descriptors of {sensor.name} scene {scene} at {path}")
+        try:
+            yield path, pq.read_table(path)
+        except pa.ArrowException as error:
+            raise DescriptorError(
+                f"{path} is not readable ({error}); delete it and materialize the descriptors again"
+            ) from error

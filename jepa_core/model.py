@@ -1,0 +1,141 @@
+"""A trained model on disk: weights, config and the statistics it was trained with, under one fingerprint."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from jepa_core import atomic
+from jepa_core.device import best_device
+from jepa_core.fingerprint import file_digest, fingerprint
+from jepa_core.sensors import SENSORS, Sensor
+from jepa_core.statistics import BandStatistics, normalise
+from jepa_core.variants import registry
+from jepa_core.variants.variant import Purpose, Variant
+
+Statistics = Mapping[str, Mapping[str, BandStatistics]]
+"""By sensor and band name."""
+
+
+class ModelError(RuntimeError):
+    """A model's files are not what they claim to be, or do not fit what is asked of them."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Turns pixels in a sensor's own unit into descriptors."""
+
+    name: str
+    """Name of the method, e.g. `crjepa`."""
+
+    variant: Variant
+    """The network, in evaluation mode."""
+
+    statistics: Statistics
+    """What inputs are normalised with."""
+
+    fingerprint: str
+    """Of weights, config, bands and statistics: descriptors of equal fingerprints are comparable, others are not."""
+
+    @torch.inference_mode()
+    def describe(self, pixels: np.ndarray, sensor: Sensor, purpose: Purpose) -> np.ndarray:
+        """Unit vectors of patches.
+
+        Args:
+            pixels: (patches, bands, y, x) in the sensor's unit and band order.
+            sensor: the patches' sensor.
+            purpose: `same` or `cross`.
+
+        Returns:
+            float32 (patches, dimension).
+
+        Raises:
+            ModelError: the model was not trained on this sensor.
+        """
+        if sensor.name not in self.variant.sensors:
+            raise ModelError(f"{self.name} knows {', '.join(self.variant.sensors)}, not {sensor.name}")
+        images = normalise(pixels, sensor, self.statistics[sensor.name])
+        on = next(self.variant.parameters()).device
+        vectors = self.variant.describe(torch.from_numpy(images).to(on), sensor.name, purpose)
+        return vectors.float().cpu().numpy()
+
+
+def save_model(
+    folder: Path,
+    name: str,
+    variant: Variant,
+    config: Any,
+    statistics: Statistics,
+    history: Sequence[Mapping[str, float]],
+    about: Mapping[str, Any],
+) -> str:
+    """Writes the model atomically.
+
+    Args:
+        folder: takes `weights.safetensors`, `model.json` and `history.parquet`.
+        name: of the method.
+        variant: the network.
+        config: its config record.
+        statistics: of the training pairs.
+        history: figures of each training step.
+        about: whatever else is worth keeping (recipe, seed, figures); not part of the fingerprint.
+
+    Returns:
+        The model's fingerprint.
+    """
+    with atomic.new_folder(folder) as temporary:
+        weights = temporary / "weights.safetensors"
+        save_file({k: v.contiguous().cpu() for k, v in variant.state_dict().items()}, weights)
+        identity = {
+            "variant": name,
+            "config": registry.config_to_json(config),
+            "bands": {s: list(SENSORS[s].band_names) for s in variant.sensors},
+            "statistics": {
+                s: {band: asdict(values) for band, values in bands.items()}
+                for s, bands in statistics.items()
+            },
+            "weights_sha256": file_digest(weights),
+        }
+        model_fingerprint = fingerprint(identity)
+        pd.DataFrame(history).to_parquet(temporary / "history.parquet", index=False)
+        atomic.write_json(
+            temporary / "model.json",
+            {**identity, "fingerprint": model_fingerprint, "about": dict(about)},
+        )
+    return model_fingerprint
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Reads and checks a model.
+
+    Raises:
+        ModelError: weights or description were changed since they were written, or the sensors' bands are
+            others than those it was trained with.
+    """
+    fields = atomic.read_json(folder / "model.json")
+    identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
+    weights = folder / "weights.safetensors"
+    if (
+        file_digest(weights) != identity["weights_sha256"]
+        or fingerprint(identity) != fields["fingerprint"]
+    ):
+        raise ModelError(f"the files in {folder} are not those that were written; train again")
+    for name, bands in identity["bands"].items():
+        if tuple(bands) != SENSORS[name].band_names:
+            raise ModelError(f"{folder} was trained on {name} bands {', '.join(bands)}")
+    config = registry.config_from_json(identity["variant"], identity["config"])
+    counts = {name: len(bands) for name, bands in identity["bands"].items()}
+    variant = registry.build(identity["variant"], config, counts, seed=0)
+    variant.load_state_dict(load_file(weights))
+    statistics = {
+        name: {band: BandStatistics(**values) for band, values in bands.items()}
+        for name, bands in identity["statistics"].items()
+    }
+    return TrainedModel(
+        identity["variant"], variant.eval().to(best_device()), statistics, fields["fingerprint"]
+    )

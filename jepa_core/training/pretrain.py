@@ -1,0 +1,99 @@
+"""From pairs to a trained model: the whole of the stage, resumable at any point."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from jepa_core.device import best_device
+from jepa_core.model import save_model
+from jepa_core.sensors import Sensor
+from jepa_core.store import Store
+from jepa_core.training.cache import build_cache, open_cache
+from jepa_core.training.loop import Row, train
+from jepa_core.variants import registry
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A finished training run."""
+
+    folder: Path
+    """Of the model."""
+
+    fingerprint: str
+    """Of the model."""
+
+    history: list[Row]
+    """Figures of every step."""
+
+    parameters: int
+    """Trained parameters."""
+
+    pairs: int
+    """Training pairs."""
+
+
+def pretrain(
+    store: Store,
+    name: str,
+    size: str,
+    seed: int,
+    epochs: int | None,
+    pairs: pd.DataFrame,
+    sensors: tuple[Sensor, Sensor],
+    stage_fingerprint: str,
+    pairs_version: str,
+    on_step: Callable[[Row], None] = lambda row: None,
+) -> Pretrained:
+    """Trains a method on the pairs of the training split.
+
+    Args:
+        store: the data root.
+        name: of the method.
+        size: a size that it has.
+        seed: of weights, order, masks and slices.
+        epochs: instead of the recipe's.
+        pairs: all pairs (schema `tables.PAIRS`).
+        sensors: of `patch_a` and `patch_b`.
+        stage_fingerprint: names the run; checkpoints under it are gone on from.
+        pairs_version: data version of the pairs, for the cache.
+        on_step: is given each step's figures.
+
+    Raises:
+        KeyError: no such method or size; the message lists what there is.
+        ValueError: no training pairs.
+        TrainingError: the loss is no longer a number.
+    """
+    method = registry.method(name)
+    if size not in method.sizes:
+        raise KeyError(f"{name} has no size {size!r}; it has {', '.join(method.sizes)}")
+    config, recipe = method.sizes[size], method.recipes[size]
+    if epochs is not None:
+        recipe = recipe.for_epochs(epochs)
+    cache_folder = store.training_cache(pairs_version)
+    build_cache(store, cache_folder, pairs[pairs["split"] == "train"], sensors)
+    cache = open_cache(cache_folder)
+    bands = {sensor.name: len(sensor.bands) for sensor in sensors}
+    variant = registry.build(name, config, bands, seed).to(best_device())
+    checkpoints = store.training(name, stage_fingerprint)
+    history = train(variant, cache, recipe, seed, checkpoints, on_step)
+    folder = store.model(name, stage_fingerprint)
+    about = {
+        "size": size,
+        "seed": seed,
+        "recipe": asdict(recipe),
+        "pairs": len(cache),
+        "pairs_version": pairs_version,
+    }
+    model_fingerprint = save_model(folder, name, variant, config, cache.statistics, history, about)
+    shutil.rmtree(checkpoints)
+    return Pretrained(
+        folder=folder,
+        fingerprint=model_fingerprint,
+        history=history,
+        parameters=sum(p.numel() for p in variant.parameters() if p.requires_grad),
+        pairs=len(cache),
+    )
