@@ -1,0 +1,50 @@
+"""What is current in a data root: the model, the index, as the stage records name them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jepa_core.stages import read_record
+from jepa_core.store import Store
+
+
+class NotMaterializedError(RuntimeError):
+    """Something that is needed was not made yet."""
+
+
+@dataclass(frozen=True)
+class CurrentModel:
+    """The model that searches use."""
+
+    folder: Path
+    """Of the model."""
+
+    fingerprint: str
+    """Of the model."""
+
+
+def current_model(store: Store, variant: str) -> CurrentModel:
+    """The variant's trained model.
+
+    Raises:
+        NotMaterializedError: there is none; the message names the command that makes it.
+    """
+    record = read_record(store, f"{variant}_model")
+    if record is None:
+        raise NotMaterializedError(
+            f"no {variant} model in {store.root}. Run: dagster asset materialize --select {variant}_index"
+        )
+    return CurrentModel(store.root / record.outputs[0], record.data_version)
+
+
+def current_index(store: Store, variant: str) -> Path:
+    """Folder of the variant's index.
+
+    Raises:
+        NotMaterializedError: there is none; the message names the command that makes it.
+    """
+    record = read_record(store, f"{variant}_index")
+    if record is None:
+        raise NotMaterializedError(
+            f"no {variant} index in {store.root}. Run: dagster asset materialize --select {variant}_index"
+        )
+    return store.root / record.outputs[0]

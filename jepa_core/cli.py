@@ -1,0 +1,70 @@
+"""The `jepa` command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Search Sentinel archives with JEPA descriptors.
+
+    JEPA_DATA names the folder of what was produced (default: data/ under the working folder).
+    """
+
+
+@app.command()
+def search(
+    to: Annotated[str, typer.Option(help="Sensor to find patches of: s1 or s2.")],
+    patch: Annotated[str | None, typer.Option(help="Id of a patch of the archive.")] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(help="GeoTIFF with named bands, or a folder with a file a band."),
+    ] = None,
+    sensor: Annotated[str | None, typer.Option(help="Sensor of --image: s1 or s2.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 10,
+    show: Annotated[Path | None, typer.Option(help="Write the hits as pictures to this PNG.")] = None,
+) -> None:
+    """Find what looks like a patch or an image, also across sensors."""
+    # Everything heavy is imported here, so that `jepa --help` answers at once.
+    from jepa_core import atomic
+    from jepa_core.search import answer_sheet, search_by_image, search_by_patch
+    from jepa_core.sensors import sensor_named
+    from jepa_core.settings import Settings
+    from jepa_core.store import Store
+
+    if (patch is None) == (image is None):
+        raise typer.BadParameter("give either --patch or --image")
+    if (image is None) != (sensor is None):
+        raise typer.BadParameter("--image needs --sensor; --patch takes none, its id says it")
+    try:
+        store = Store.at(Settings().data)
+        gallery = sensor_named(to)
+        if patch is not None:
+            answer = search_by_patch(store, "crjepa", patch, gallery, k)
+        else:
+            assert image is not None and sensor is not None
+            answer = search_by_image(store, "crjepa", image, sensor_named(sensor), gallery, k)
+        if show is not None:
+            with atomic.new_file(show) as temporary:
+                temporary.write_bytes(answer_sheet(store, answer))
+    except (KeyError, ValueError, RuntimeError, OSError) as error:
+        message = error.args[0] if isinstance(error, KeyError) and error.args else error
+        typer.secho(f"jepa search: {message}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"query {answer.query} ({answer.query_sensor.name}): {_labels(answer.query_labels)}")
+    typer.echo(f"{'rank':>4}  {'score':>6}  {'lon':>9} {'lat':>8}  time (UTC)        patch and labels")
+    for rank, hit in enumerate(answer.hits, start=1):
+        typer.echo(
+            f"{rank:>4}  {hit.score:>6.3f}  {hit.lon:>9.4f} {hit.lat:>8.4f}  {hit.time:%Y-%m-%d %H:%M}  "
+            f"{hit.patch_id}{'  [same place]' if hit.is_pair else ''}: {_labels(hit.labels)}"
+        )
+    if show is not None:
+        typer.echo(f"pictures: {show}")
+
+
+def _labels(labels: tuple[str, ...]) -> str:
+    return "; ".join(labels) or "no labels"

@@ -1,0 +1,172 @@
+"""Benchmark of one model on the test split: four directions, beside chance and a baseline without training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from jepa_core.archive.nomenclature import BEN19
+from jepa_core.descriptors import read_descriptors
+from jepa_core.evaluation import baselines, metrics
+from jepa_core.extraction import read_patches, read_pixels
+from jepa_core.sensors import Sensor
+from jepa_core.store import Store
+
+K = 5
+"""Depth of the main figure, as CR-JEPA and X-JEPA report it."""
+
+
+class BenchmarkError(RuntimeError):
+    """The data do not allow the benchmark."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One direction under one protocol."""
+
+    query: str
+    """Name of the queries' sensor."""
+
+    gallery: str
+    """Name of the gallery's sensor."""
+
+    pair: str
+    """`kept` or `removed`: whether the query's paired patch may be a hit; `self removed` within a sensor."""
+
+    queries: int
+    """Number of queries."""
+
+    gallery_size: int
+    """Patches that a query chooses from."""
+
+    f1_at_5: float
+    """F1@5 by definition A, mean over queries."""
+
+    chance: float
+    """Exact expectation of a random ranking."""
+
+    band_statistics: float
+    """F1@5 of band means and deviations; across sensors through a ridge regression on the training pairs."""
+
+
+@dataclass(frozen=True)
+class _Side:
+    sensor: Sensor
+    test: np.ndarray
+    """Statistics of the test patches."""
+    train: np.ndarray
+    """Statistics of the training patches, by training pair."""
+    vectors: dict[str, np.ndarray]
+    """Descriptors of the test patches, by purpose."""
+    labels: np.ndarray
+    """Booleans (test patches, classes)."""
+
+
+def run_benchmark(
+    store: Store,
+    variant: str,
+    model_fingerprint: str,
+    pairs: pd.DataFrame,
+    sensors: tuple[Sensor, Sensor],
+) -> list[Result]:
+    """F1@5 on the labelled test pairs; queries and gallery are the same patches.
+
+    Args:
+        store: the data root, with the model's descriptors.
+        variant: name of the method.
+        model_fingerprint: of the model.
+        pairs: all pairs (schema `tables.PAIRS`).
+        sensors: of `patch_a` and `patch_b`.
+
+    Raises:
+        BenchmarkError: too few labelled test pairs.
+        DescriptorError: descriptors are missing or another model's.
+    """
+    tables = [read_patches(store, sensor).set_index("patch_id", drop=False) for sensor in sensors]
+    test, train = pairs[pairs["split"] == "test"], pairs[pairs["split"] == "train"]
+    labelled = [t.loc[test[c], "labels"].map(len).gt(0).to_numpy() for t, c in _columns(tables)]
+    test = test[labelled[0] & labelled[1]]
+    if len(test) < K + 2:
+        raise BenchmarkError(
+            f"the benchmark needs at least {K + 2} labelled test pairs and found {len(test)} among {len(pairs)} pairs"
+        )
+    a, b = (
+        _side(store, variant, model_fingerprint, sensor, table, test[column], train[column])
+        for sensor, (table, column) in zip(sensors, _columns(tables), strict=True)
+    )
+    itself = np.eye(len(test), dtype=bool)
+    nothing = np.zeros_like(itself)
+    results = [_same(side, itself) for side in (a, b)]
+    for query, gallery in ((a, b), (b, a)):
+        results.append(_cross(query, gallery, nothing, "kept"))
+        results.append(_cross(query, gallery, itself, "removed"))
+    return results
+
+
+def _columns(tables: list[pd.DataFrame]) -> list[tuple[pd.DataFrame, str]]:
+    return list(zip(tables, ("patch_a", "patch_b"), strict=True))
+
+
+def _side(
+    store: Store,
+    variant: str,
+    model: str,
+    sensor: Sensor,
+    patches: pd.DataFrame,
+    test: pd.Series,
+    train: pd.Series,
+) -> _Side:
+    descriptors = read_descriptors(store, variant, model, sensor)
+    rows = np.searchsorted(descriptors.patch_ids, test.to_numpy(dtype=object))
+    of_test = patches.loc[test]
+    return _Side(
+        sensor=sensor,
+        test=baselines.band_statistics_vectors(read_pixels(store, sensor, of_test), sensor),
+        train=baselines.band_statistics_vectors(
+            read_pixels(store, sensor, patches.loc[train]), sensor
+        ),
+        vectors={purpose: v[rows] for purpose, v in descriptors.vectors.items()},
+        labels=multi_hot(of_test["labels"]),
+    )
+
+
+def multi_hot(labels: pd.Series) -> np.ndarray:
+    """Booleans (patches, 19) of label lists, by BigEarthNet's classes."""
+    return np.array([[name in of_patch for name in BEN19] for of_patch in map(set, labels)])
+
+
+def _same(side: _Side, itself: np.ndarray) -> Result:
+    vectors = side.vectors["same"]
+    baseline = baselines.same_sensor_similarity(side.train, side.test)
+    return _result(side, side, vectors @ vectors.T, baseline, itself, "self removed")
+
+
+def _cross(query: _Side, gallery: _Side, excluded: np.ndarray, pair: str) -> Result:
+    similarity = query.vectors["cross"] @ gallery.vectors["cross"].T
+    baseline = baselines.cross_sensor_similarity(query.train, gallery.train, query.test, gallery.test)
+    return _result(query, gallery, similarity, baseline, excluded, pair)
+
+
+def _result(
+    query: _Side,
+    gallery: _Side,
+    similarity: np.ndarray,
+    baseline: np.ndarray,
+    excluded: np.ndarray,
+    pair: str,
+) -> Result:
+    f1 = metrics.pair_f1(query.labels, gallery.labels)
+
+    def at_k(of: np.ndarray) -> float:
+        return float(metrics.f1_at_k(f1, metrics.rank(of, excluded, K)).mean())
+
+    return Result(
+        query=query.sensor.name,
+        gallery=gallery.sensor.name,
+        pair=pair,
+        queries=len(f1),
+        gallery_size=int((~excluded).sum(axis=1).min()),
+        f1_at_5=at_k(similarity),
+        chance=float(metrics.chance_f1(f1, excluded).mean()),
+        band_statistics=at_k(baseline),
+    )

@@ -1,0 +1,96 @@
+"""Image files that people bring as queries, read into the pixels of a patch."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from jepa_core.sensors import Sensor
+
+RESOLUTION_M = 10.0
+"""Pixel of a patch on the ground."""
+
+
+class QueryImageError(ValueError):
+    """A file cannot serve as a query."""
+
+
+def read_query_image(path: Path, sensor: Sensor, patch_pixels: int) -> np.ndarray:
+    """Pixels of the middle of an image, cut to a patch.
+
+    Args:
+        path: a GeoTIFF whose band descriptions name the sensor's bands, or a folder with a raster a band named
+            `..._<band>.tif`, as BigEarthNet has. Values in the sensor's unit.
+        sensor: the image's sensor.
+        patch_pixels: side of a patch, pixels of 10 m.
+
+    Returns:
+        (bands, y, x) in the sensor's dtype and band order.
+
+    Raises:
+        QueryImageError: no such file, not a raster, a band is missing, or the image is smaller than a patch.
+    """
+    if path.is_dir():
+        sources = _bands_in_folder(path, sensor)
+    elif path.exists():
+        sources = _bands_in_file(path, sensor)
+    else:
+        raise QueryImageError(f"there is no file {path}")
+    pixels = [_read_middle(*sources[band], patch_pixels) for band in sensor.band_names]
+    return np.stack(pixels).astype(sensor.dtype)
+
+
+def _bands_in_folder(folder: Path, sensor: Sensor) -> Mapping[str, tuple[Path, int]]:
+    sources = {}
+    for band in sensor.band_names:
+        found = sorted(folder.glob(f"*_{band}.tif"))
+        if len(found) != 1:
+            raise QueryImageError(
+                f"{folder} has {len(found)} files named ..._{band}.tif; one is needed for {sensor.name} {band}"
+            )
+        sources[band] = (found[0], 1)
+    return sources
+
+
+def _bands_in_file(path: Path, sensor: Sensor) -> Mapping[str, tuple[Path, int]]:
+    try:
+        with rasterio.open(path) as file:
+            described = {name: i for i, name in enumerate(file.descriptions, start=1) if name}
+    except RasterioError as error:
+        raise QueryImageError(f"{path} cannot be read as a raster: {error}") from error
+    missing = [band for band in sensor.band_names if band not in described]
+    if missing:
+        raise QueryImageError(
+            f"{path} has no band described as {', '.join(missing)}; its descriptions are "
+            f"{', '.join(described) or 'empty'}. Bands are taken by name: write them with "
+            "rasterio's `set_band_description` or `gdal_edit.py`."
+        )
+    return {band: (path, described[band]) for band in sensor.band_names}
+
+
+def _read_middle(path: Path, band: int, patch_pixels: int) -> np.ndarray:
+    try:
+        with rasterio.open(path) as file:
+            # Without a CRS in metres the pixel is taken to be 10 m, as the patches' is.
+            metric = file.crs is not None and file.crs.is_projected
+            size = abs(file.res[0]) if metric else RESOLUTION_M
+            side = patch_pixels * RESOLUTION_M / size
+            if side > min(file.width, file.height) + 1e-6:
+                raise QueryImageError(
+                    f"{path} covers {file.width * size:.0f} x {file.height * size:.0f} m; a patch needs "
+                    f"{patch_pixels * RESOLUTION_M:.0f} m"
+                )
+            window = Window((file.width - side) / 2, (file.height - side) / 2, side, side)
+            pixels: np.ndarray = file.read(
+                band,
+                window=window,
+                out_shape=(patch_pixels, patch_pixels),
+                resampling=Resampling.bilinear,
+            )
+            return pixels
+    except RasterioError as error:
+        raise QueryImageError(f"{path} cannot be read as a raster: {error}") from error

@@ -1,0 +1,192 @@
+"""Search: a patch or an image in, the nearest patches of a sensor out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jepa_core.catalog import current_index, current_model
+from jepa_core.extraction import ExtractionConfig, read_patches, read_pixels
+from jepa_core.index import DescriptorIndex, open_index
+from jepa_core.pictures import Tile, contact_sheet, preview
+from jepa_core.query_image import read_query_image
+from jepa_core.sensors import SENSORS, Sensor
+from jepa_core.store import Store
+from jepa_core.variants.variant import Purpose
+
+
+class UnknownPatchError(KeyError):
+    """No patch of that id is in the archive."""
+
+    def __str__(self) -> str:
+        """The message as it was given; KeyError would quote it."""
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One found patch."""
+
+    patch_id: str
+    """Its id."""
+
+    score: float
+    """Cosine with the query."""
+
+    labels: tuple[str, ...]
+    """Its classes, where it has any."""
+
+    lon: float
+    """Longitude of its centre, degrees."""
+
+    lat: float
+    """Latitude of its centre, degrees."""
+
+    time: datetime
+    """Of its acquisition, UTC."""
+
+    is_pair: bool
+    """Whether it shows the query's own cell."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search found."""
+
+    query: str
+    """Patch id or file."""
+
+    query_sensor: Sensor
+    """Sensor of the query."""
+
+    query_labels: tuple[str, ...]
+    """Classes of the query, where it has any."""
+
+    query_pixels: np.ndarray
+    """(bands, y, x)."""
+
+    gallery_sensor: Sensor
+    """Sensor of the hits."""
+
+    hits: tuple[Hit, ...]
+    """Nearest first."""
+
+
+def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: int) -> Answer:
+    """Patches most like one of the archive's own; the query itself is no hit.
+
+    Raises:
+        UnknownPatchError: no such patch.
+        NotMaterializedError: no index yet; the message names the command.
+    """
+    index = open_index(current_index(store, variant))
+    for sensor in SENSORS.values():
+        patches = read_patches(store, sensor).set_index("patch_id", drop=False)
+        if patch_id in patches.index:
+            break
+    else:
+        raise UnknownPatchError(
+            f"no patch {patch_id!r} in {store.root}; ids are listed in the patches.parquet files under "
+            f"{store.root / 'patches'}"
+        )
+    row = patches.loc[[patch_id]]
+    purpose = _purpose(sensor, to)
+    vector = index.vector(patch_id, purpose, sensor)
+    itself = sensor is to
+    found = index.search(vector, index.model, purpose, to, k + 1 if itself else k)
+    ranked = [
+        (hit, score)
+        for hit, score in zip(found.patch_ids[0], found.scores[0], strict=True)
+        if hit != patch_id
+    ][:k]
+    return Answer(
+        query=patch_id,
+        query_sensor=sensor,
+        query_labels=tuple(row["labels"].iloc[0]),
+        query_pixels=read_pixels(store, sensor, row)[0],
+        gallery_sensor=to,
+        hits=_hits(store, to, ranked, row["cell_id"].iloc[0]),
+    )
+
+
+def search_by_image(
+    store: Store, variant: str, path: Path, sensor: Sensor, to: Sensor, k: int
+) -> Answer:
+    """Patches most like an image that the user brings.
+
+    Raises:
+        QueryImageError: the file cannot serve as a query.
+        FingerprintMismatchError: the index is of another model than the current one.
+        NotMaterializedError: no index yet; the message names the command.
+    """
+    from jepa_core.model import load_model
+
+    index: DescriptorIndex = open_index(current_index(store, variant))
+    pixels = read_query_image(path, sensor, ExtractionConfig().patch_pixels)
+    model = load_model(current_model(store, variant).folder)
+    purpose = _purpose(sensor, to)
+    vector = model.describe(pixels[None], sensor, purpose)
+    found = index.search(vector, model.fingerprint, purpose, to, k)
+    ranked = list(zip(found.patch_ids[0], found.scores[0], strict=True))
+    return Answer(
+        query=str(path),
+        query_sensor=sensor,
+        query_labels=(),
+        query_pixels=pixels,
+        gallery_sensor=to,
+        hits=_hits(store, to, ranked, None),
+    )
+
+
+def answer_sheet(store: Store, answer: Answer) -> bytes:
+    """The query and its hits as pictures, five a row, as PNG; the query's own cell is framed."""
+    rows = _rows(store, answer.gallery_sensor, [hit.patch_id for hit in answer.hits])
+    pixels = read_pixels(store, answer.gallery_sensor, rows)
+    query = Tile(
+        preview(answer.query_pixels, answer.query_sensor),
+        f"QUERY\n{', '.join(answer.query_labels)}",
+    )
+    tiles = [
+        Tile(
+            preview(image, answer.gallery_sensor),
+            f"{rank}. cosine {hit.score:.2f}\n{', '.join(hit.labels)}",
+            framed=hit.is_pair,
+        )
+        for rank, (hit, image) in enumerate(zip(answer.hits, pixels, strict=True), start=1)
+    ]
+    sheet = [[query, *tiles[:5]]] + [
+        [Tile(np.full((1, 1, 3), 255, np.uint8), ""), *tiles[i : i + 5]]
+        for i in range(5, len(tiles), 5)
+    ]
+    title = f"{answer.query_sensor.name} {Path(answer.query).name} among {answer.gallery_sensor.name} patches"
+    if any(hit.is_pair for hit in answer.hits):
+        title += " (framed: the same place)"
+    return contact_sheet(title, sheet)
+
+
+def _purpose(sensor: Sensor, to: Sensor) -> Purpose:
+    return "same" if sensor is to else "cross"
+
+
+def _rows(store: Store, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:
+    return read_patches(store, sensor).set_index("patch_id", drop=False).loc[patch_ids]
+
+
+def _hits(
+    store: Store, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None
+) -> tuple[Hit, ...]:
+    rows = _rows(store, sensor, [patch_id for patch_id, _ in ranked])
+    return tuple(
+        Hit(
+            patch_id=patch_id,
+            score=score,
+            labels=tuple(row.labels),
+            lon=float(row.lon),
+            lat=float(row.lat),
+            time=row.time.to_pydatetime(),
+            is_pair=row.cell_id == cell_id,
+        )
+        for (patch_id, score), row in zip(ranked, rows.itertuples(), strict=True)
+    )
