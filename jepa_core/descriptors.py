@@ -18,28 +18,10 @@ from jepa_core.progress import track
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
 from jepa_core.tables import PATCHES, read_table
-from jepa_core.variants.variant import PURPOSES, Purpose
+from jepa_core.vectors import PURPOSES, DescriptorError, Descriptors, Purpose, check_unit
 
 _BATCH = 64
 """Patches that go through the encoder at once."""
-
-UNIT_NORM_TOLERANCE = 2e-3
-"""float16 keeps 11 bits: the norm of a stored unit vector is off by less."""
-
-
-class DescriptorError(RuntimeError):
-    """Descriptors are missing, of another model, or not unit vectors."""
-
-
-@dataclass(frozen=True)
-class Descriptors:
-    """Descriptors of many patches of one sensor."""
-
-    patch_ids: np.ndarray
-    """(patches,), text, sorted."""
-
-    vectors: dict[Purpose, np.ndarray]
-    """By purpose: float32 (patches, dimension), unit norm."""
 
 
 @dataclass(frozen=True)
@@ -125,18 +107,6 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
     return Descriptors(
         patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()}
     )
-
-
-def check_unit(vectors: np.ndarray, what: str) -> None:
-    """Makes sure that all are finite and of unit norm.
-
-    Raises:
-        DescriptorError: they are not; the message says how many.
-    """
-    norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
-    bad = int((~(np.abs(norms - 1) < UNIT_NORM_TOLERANCE)).sum())
-    if bad:
-        raise DescriptorError(f"{bad} of {len(vectors)} {what} are not finite unit vectors")
 
 
 def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[Path, pa.Table]]:

@@ -116,9 +116,9 @@ def read_patches(store: Store, sensor: Sensor) -> pd.DataFrame:
     if manifest.empty:
         raise FileNotFoundError(f"no {sensor.name} patches in {store.root}: extract them first")
     root = store.patches(sensor)
-    parts = [tables.read_table(root / f / "patches.parquet", tables.PATCHES) for f in manifest["folder"]]
-    table = pd.concat(parts, ignore_index=True).sort_values("patch_id", ignore_index=True)
-    return tables.validated(table, tables.PATCHES, f"{sensor.name} patches of all scenes")
+    paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
+    table = tables.read_tables(paths, tables.PATCHES, f"{sensor.name} patches")
+    return table.sort_values("patch_id", ignore_index=True)
 
 
 def read_pixels(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from jepa_core import atomic
-from jepa_core.descriptors import Descriptors, check_unit
 from jepa_core.fingerprint import short
 from jepa_core.sensors import Sensor
-from jepa_core.variants.variant import PURPOSES, Purpose
+from jepa_core.vectors import PURPOSES, Descriptors, Purpose, check_unit
 
 
 class BrokenIndexError(RuntimeError):

@@ -16,7 +16,8 @@ from jepa_core.fingerprint import file_digest, fingerprint
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.statistics import BandStatistics, normalise
 from jepa_core.variants import registry
-from jepa_core.variants.variant import Purpose, Variant
+from jepa_core.variants.variant import Variant
+from jepa_core.vectors import Purpose
 
 Statistics = Mapping[str, Mapping[str, BandStatistics]]
 """By sensor and band name."""

@@ -69,7 +69,15 @@ def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
             if column < len(tiles):
                 tile = tiles[column]
                 axis.imshow(tile.image)
-                axis.set_title(_wrapped(tile.caption), fontsize=6, y=-0.02, va="top")
+                axis.text(
+                    0.5,
+                    -0.03,
+                    _wrapped(tile.caption),
+                    transform=axis.transAxes,
+                    fontsize=6,
+                    ha="center",
+                    va="top",
+                )
                 if tile.framed:
                     height, width = tile.image.shape[:2]
                     axis.plot(

@@ -40,8 +40,21 @@ def read_query_image(path: Path, sensor: Sensor, patch_pixels: int) -> np.ndarra
         sources = _bands_in_file(path, sensor)
     else:
         raise QueryImageError(f"there is no file {path}")
-    pixels = [_read_middle(*sources[band], patch_pixels) for band in sensor.band_names]
-    return np.stack(pixels).astype(sensor.dtype)
+    pixels = np.stack([_read_middle(*sources[band], patch_pixels) for band in sensor.band_names])
+    _check_unit(pixels, sensor, path)
+    return pixels.astype(sensor.dtype)
+
+
+def _check_unit(pixels: np.ndarray, sensor: Sensor, path: Path) -> None:
+    """Refuses values that are plainly in another unit: a silent mistake gives plausible, wrong hits."""
+    unit = sensor.bands[0].unit
+    values = pixels[np.isfinite(pixels)]
+    if values.size == 0:
+        raise QueryImageError(f"{path} holds no finite value")
+    if unit == "DN" and 0 < values.max() <= 10:
+        raise QueryImageError(f"{path} reaches {values.max():.3g} only: reflectance? DN (x 10,000) is expected")
+    if unit == "dB" and values.min() >= 0:
+        raise QueryImageError(f"{path} has no negative value: linear power? dB is expected")
 
 
 def _bands_in_folder(folder: Path, sensor: Sensor) -> Mapping[str, tuple[Path, int]]:

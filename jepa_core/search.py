@@ -14,7 +14,7 @@ from jepa_core.pictures import Tile, contact_sheet, preview
 from jepa_core.query_image import read_query_image
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
-from jepa_core.variants.variant import Purpose
+from jepa_core.vectors import Purpose
 
 
 class UnknownPatchError(KeyError):

@@ -1,10 +1,13 @@
 """The tables and their schemas. Each is validated when it is written and when it is read."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+import pyarrow
+import pyarrow.parquet as pq
 
 from jepa_core import atomic
 
@@ -112,10 +115,27 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
         FileNotFoundError: no such table.
         InvalidTableError: it is not readable, or breaks its schema.
     """
-    if not path.exists():
-        raise FileNotFoundError(f"no table at {path}")
-    try:
-        table = pd.read_parquet(path)
-    except Exception as error:
-        raise InvalidTableError(f"{path} is not readable as parquet: {error}") from error
-    return validated(table, schema, str(path))
+    return read_tables([path], schema, str(path))
+
+
+def read_tables(paths: Sequence[Path], schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
+    """Reads parquet files of one schema into one table and validates the whole.
+
+    Args:
+        paths: at least one.
+        schema: of each and of the whole.
+        what: names the whole in an error.
+
+    Raises:
+        FileNotFoundError: one is not there; the message names it.
+        InvalidTableError: one is not readable, or the whole breaks the schema.
+    """
+    parts = []
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"no table at {path}")
+        try:
+            parts.append(pq.read_table(path))
+        except pyarrow.ArrowException as error:
+            raise InvalidTableError(f"{path} is not readable as parquet: {error}") from error
+    return validated(pyarrow.concat_tables(parts).to_pandas(), schema, what)

@@ -20,7 +20,8 @@ from jepa_core.nn.masking import random_mask, take
 from jepa_core.nn.stem import Stem
 from jepa_core.nn.trunk import Trunk
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import Purpose, TrainingLoss, Variant
+from jepa_core.variants.variant import TrainingLoss, Variant
+from jepa_core.vectors import Purpose
 
 
 @dataclass(frozen=True)

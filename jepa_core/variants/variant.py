@@ -3,14 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Generator, Tensor, nn
 
-Purpose = Literal["same", "cross"]
-"""`same`: search among the query's own sensor; `cross`: among the other's."""
-
-PURPOSES: tuple[Purpose, ...] = ("same", "cross")
+from jepa_core.vectors import Purpose
 
 
 @dataclass(frozen=True)

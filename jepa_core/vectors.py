@@ -1,0 +1,41 @@
+"""Descriptors in memory, and what makes a vector one."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Purpose = Literal["same", "cross"]
+"""`same`: search among the query's own sensor; `cross`: among the other's."""
+
+PURPOSES: tuple[Purpose, ...] = ("same", "cross")
+
+UNIT_NORM_TOLERANCE = 2e-3
+"""float16 keeps 11 bits: the norm of a stored unit vector is off by less."""
+
+
+class DescriptorError(RuntimeError):
+    """Descriptors are missing, of another model, or not unit vectors."""
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Descriptors of many patches of one sensor."""
+
+    patch_ids: np.ndarray
+    """(patches,), text, sorted."""
+
+    vectors: dict[Purpose, np.ndarray]
+    """By purpose: float32 (patches, dimension), unit norm."""
+
+
+def check_unit(vectors: np.ndarray, what: str) -> None:
+    """Makes sure that all are finite and of unit norm.
+
+    Raises:
+        DescriptorError: they are not; the message says how many.
+    """
+    norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    bad = int((~(np.abs(norms - 1) < UNIT_NORM_TOLERANCE)).sum())
+    if bad:
+        raise DescriptorError(f"{bad} of {len(vectors)} {what} are not finite unit vectors")

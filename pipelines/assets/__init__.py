@@ -1,0 +1,1 @@
+"""The assets, a file a group; each calls the library once and says what came out."""

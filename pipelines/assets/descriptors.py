@@ -1,0 +1,42 @@
+"""Patches to descriptors, by a variant's model."""
+
+from dataclasses import asdict
+
+import dagster as dg
+
+from pipelines.chain import descriptors_stage
+from pipelines.resources import Workspace
+from pipelines.stage import StageInputs, StageResult, run_stage
+
+
+def descriptors_asset(variant: str) -> dg.AssetsDefinition:
+    """The asset `<variant>_descriptors`."""
+    stage = descriptors_stage(variant)
+
+    @dg.asset(
+        name=stage.name,
+        group_name="descriptors",
+        deps=list(stage.upstream),
+        code_version=stage.version,
+        kinds={"torch", "parquet"},
+        description=f"Unit vectors of all patches by the {variant} model, for both kinds of search.",
+    )
+    def _descriptors(
+        context: dg.AssetExecutionContext, workspace: Workspace
+    ) -> dg.MaterializeResult[None]:
+        def work(inputs: StageInputs) -> StageResult:
+            from jepa_core.catalog import current_model
+            from jepa_core.descriptors import describe_archive
+            from jepa_core.model import load_model
+
+            store = workspace.store()
+            model = load_model(current_model(store, variant).folder)
+            summary = describe_archive(store, model)
+            folder = store.descriptors(variant, model.fingerprint).relative_to(store.root)
+            return StageResult(
+                outputs=(str(folder),), summary={**asdict(summary), "model": model.fingerprint}
+            )
+
+        return run_stage(stage, context, workspace, {}, work)
+
+    return _descriptors

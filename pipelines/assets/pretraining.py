@@ -1,0 +1,123 @@
+"""Pairs to a trained model, a model a variant."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from pydantic import Field
+
+from jepa_core.sensors import SENTINEL1, SENTINEL2
+from pipelines.chain import PATCH_PAIRS, model_stage
+from pipelines.resources import Tracking, TrackedRun, Workspace
+from pipelines.stage import StageInputs, StageResult, run_stage
+
+EXPERIMENT = "pretraining"
+ALIAS = "current"
+
+
+class PretrainingSettings(dg.Config):
+    """Settings of a training run."""
+
+    size: str = Field(default="tiny", description="Size of network and recipe: `tiny` or `paper`.")
+    seed: int = Field(default=0, ge=0, description="Of weights, order, masks and slices.")
+    epochs: int | None = Field(
+        default=None, ge=1, description="Instead of the recipe's own number of epochs."
+    )
+
+
+def model_asset(variant: str) -> dg.AssetsDefinition:
+    """The asset `<variant>_model`."""
+    stage = model_stage(variant)
+
+    @dg.asset(
+        name=stage.name,
+        group_name="pretraining",
+        deps=[PATCH_PAIRS.name],
+        code_version=stage.version,
+        kinds={"torch", "mlflow"},
+        description=f"Encoder trained by {variant} on the training pairs, with the statistics of its inputs.",
+    )
+    def _model(
+        context: dg.AssetExecutionContext,
+        config: PretrainingSettings,
+        workspace: Workspace,
+        tracking: Tracking,
+    ) -> dg.MaterializeResult[None]:
+        def work(inputs: StageInputs) -> StageResult:
+            store = workspace.store()
+            parameters = {"variant": variant, **config.model_dump()}
+            with tracking.run(store, context, EXPERIMENT, inputs.fingerprint, parameters) as run:
+                result = _pretrain(variant, config, workspace, inputs, run)
+                version = tracking.register(run, variant, ALIAS)
+            return StageResult(
+                **{**vars(result), "summary": {**result.summary, "registered_version": version}}
+            )
+
+        return run_stage(stage, context, workspace, config.model_dump(), work)
+
+    return _model
+
+
+def _pretrain(
+    variant: str,
+    config: PretrainingSettings,
+    workspace: Workspace,
+    inputs: StageInputs,
+    run: TrackedRun,
+) -> StageResult:
+    from jepa_core.tables import PAIRS, read_table
+    from jepa_core.training.pretrain import pretrain
+
+    store = workspace.store()
+    pairs_version = inputs.upstream[PATCH_PAIRS.name].data_version
+    trained = pretrain(
+        store,
+        variant,
+        size=config.size,
+        seed=config.seed,
+        epochs=config.epochs,
+        pairs=read_table(store.pairs, PAIRS),
+        sensors=(SENTINEL1, SENTINEL2),
+        stage_fingerprint=inputs.fingerprint,
+        pairs_version=pairs_version,
+        on_step=run.log_row,
+    )
+    curve = _curves(variant, trained.history)
+    for file in sorted(trained.folder.iterdir()):
+        run.log_file(file)
+    last = trained.history[-1]
+    summary = {
+        "model": trained.fingerprint,
+        "size": config.size,
+        "seed": config.seed,
+        "training_pairs": trained.pairs,
+        "parameters": trained.parameters,
+        "steps": len(trained.history),
+        "seconds_per_step": sum(row["seconds"] for row in trained.history) / len(trained.history),
+        "last_loss": last["loss"],
+        **{k: v for k, v in last.items() if k.startswith("effective_rank")},
+    }
+    run.client.set_tag(run.run_id, "jepa.model", trained.fingerprint)
+    run.client.set_tag(run.run_id, "jepa.pairs", pairs_version)
+    return StageResult(
+        outputs=(str(trained.folder.relative_to(store.root)),),
+        summary=summary,
+        data_version=trained.fingerprint,
+        pictures={"training": curve},
+    )
+
+
+def _curves(variant: str, history: Sequence[dict[str, float]]) -> bytes:
+    import numpy as np
+
+    from jepa_core.pictures import curves
+
+    hidden = {"step", "seconds", "learning_rate"}
+    names = list(dict.fromkeys(name for row in history for name in row if name not in hidden))
+    series = {}
+    for name in names:
+        points = [(row["step"], row[name]) for row in history if name in row]
+        steps, values = np.array(points).T
+        series[name] = (steps, values)
+    return curves(f"{variant}: loss, its terms, and monitors of collapse", series)
+
+

@@ -1,0 +1,74 @@
+"""What is missing or stale upstream of an index, made first, in the same Dagster instance."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from jepa_core.stages import read_record
+from pipelines.chain import chain_to_index
+from pipelines.resources import Tracking, Workspace
+from pipelines.stage import Stage, why_stale
+
+
+def stale_upstream(variant: str, workspace: Workspace) -> dict[str, str]:
+    """Stages upstream of the variant's index that have to run, in order, each with the reason."""
+    stale: dict[str, str] = {}
+    for stage in chain_to_index(variant):
+        behind = [name for name in stage.upstream if name in stale]
+        reason = why_stale(stage, workspace)
+        if reason is None and behind:
+            reason = f"comes after {behind[0]}"
+        if reason is not None:
+            stale[stage.name] = reason
+    return stale
+
+
+def bootstrap(
+    variant: str,
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    tracking: Tracking,
+) -> None:
+    """Materializes what is stale upstream of the variant's index, with the settings that each was last made with.
+
+    Args:
+        variant: name of the method.
+        context: of the index's asset; the nested run is stored in its instance.
+        workspace: archive and data root.
+        tracking: MLflow.
+    """
+    stale = stale_upstream(variant, workspace)
+    if not stale:
+        return
+    stages = [stage for stage in chain_to_index(variant) if stage.name in stale]
+    lines = [f"  {stage.name}, which {stale[stage.name]}" for stage in stages]
+    context.log.info(
+        f"{variant}_index materializes first what is missing or stale, in about {_estimate(stages, workspace)}:\n"
+        + "\n".join(lines)
+    )
+    config = {
+        stage.name: {"config": record.config}
+        for stage in stages
+        if (record := read_record(workspace.store(), stage.name)) is not None and record.config
+    }
+    # The definitions hold the asset that calls this: they cannot be imported before it is defined.
+    from pipelines.definitions import ASSETS, CHECKS
+
+    result = dg.materialize(
+        [*ASSETS, *CHECKS],
+        selection=dg.AssetSelection.assets(*(stage.name for stage in stages)),
+        instance=context.instance,
+        resources={"workspace": workspace, "tracking": tracking},
+        run_config={"ops": config},
+        tags={"jepa/bootstrap_for": context.run.run_id},
+    )
+    context.add_output_metadata({"bootstrap_run": result.run_id})
+
+
+def _estimate(stages: Sequence[Stage], workspace: Workspace) -> str:
+    store = workspace.store()
+    seconds = 0.0
+    for stage in stages:
+        record = read_record(store, stage.name)
+        seconds += stage.typical_seconds if record is None else record.seconds
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,58 @@
+"""The chain of stages, in the order in which they run."""
+
+from jepa_core import versions
+from jepa_core.sensors import SENTINEL1, SENTINEL2
+from pipelines.stage import Stage
+
+SENTINEL1_PATCHES = Stage(
+    "sentinel1_patches", versions.PATCHES, archive=SENTINEL1, typical_seconds=25
+)
+SENTINEL2_PATCHES = Stage(
+    "sentinel2_patches", versions.PATCHES, archive=SENTINEL2, typical_seconds=5
+)
+PATCH_PAIRS = Stage(
+    "patch_pairs",
+    versions.PAIRS,
+    upstream=(SENTINEL1_PATCHES.name, SENTINEL2_PATCHES.name),
+    typical_seconds=2,
+)
+
+
+def model_stage(variant: str) -> Stage:
+    """Pretraining of a variant."""
+    return Stage(
+        f"{variant}_model",
+        versions.MODEL[variant],
+        upstream=(PATCH_PAIRS.name,),
+        typical_seconds=180,
+    )
+
+
+def descriptors_stage(variant: str) -> Stage:
+    """Descriptors of all patches."""
+    upstream = (SENTINEL1_PATCHES.name, SENTINEL2_PATCHES.name, f"{variant}_model")
+    return Stage(
+        f"{variant}_descriptors", versions.DESCRIPTORS, upstream=upstream, typical_seconds=10
+    )
+
+
+def index_stage(variant: str) -> Stage:
+    """Index over the descriptors."""
+    return Stage(f"{variant}_index", versions.INDEX, upstream=(f"{variant}_descriptors",))
+
+
+def benchmark_stage(variant: str) -> Stage:
+    """Benchmark of the model."""
+    upstream = (PATCH_PAIRS.name, f"{variant}_model", f"{variant}_descriptors")
+    return Stage(f"{variant}_benchmark", versions.BENCHMARK, upstream=upstream, typical_seconds=10)
+
+
+def chain_to_index(variant: str) -> tuple[Stage, ...]:
+    """All stages upstream of a variant's index, in order."""
+    return (
+        SENTINEL1_PATCHES,
+        SENTINEL2_PATCHES,
+        PATCH_PAIRS,
+        model_stage(variant),
+        descriptors_stage(variant),
+    )

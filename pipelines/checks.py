@@ -1,0 +1,165 @@
+"""Blocking checks: what a stage wrote is read again and looked at before anything downstream uses it."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import numpy as np
+
+from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
+from jepa_core.store import Store
+from pipelines.resources import Workspace
+
+Finding = tuple[bool, dict[str, int | float | str]]
+"""Whether all is well, and figures to show."""
+
+
+def _check(asset: str, description: str, look: Callable[[Store], Finding]) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=f"{asset}_whole", blocking=True, description=description)
+    def _run(workspace: Workspace) -> dg.AssetCheckResult:
+        # What reading finds wrong comes as an error with a plain message: that is a failed check too.
+        try:
+            passed, figures = look(workspace.store())
+        except (RuntimeError, ValueError, KeyError, OSError) as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        return dg.AssetCheckResult(passed=passed, metadata=figures)
+
+    return _run
+
+
+def _patches(sensor: Sensor) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
+        from jepa_core.extraction import read_manifest, read_patches, read_pixels
+
+        patches = read_patches(store, sensor)
+        expected = int(read_manifest(store, sensor)["patches"].sum())
+        # A few of many: enough to see a wrong unit or a broken store, at a cost that does not grow.
+        chosen = patches.iloc[np.unique(np.linspace(0, len(patches) - 1, 32).astype(int))]
+        pixels = read_pixels(store, sensor, chosen).astype(np.float64)
+        means = np.nanmean(pixels, axis=(0, 2, 3))
+        in_range = all(
+            band.valid_range[0] <= mean <= band.valid_range[1]
+            for band, mean in zip(sensor.bands, means, strict=True)
+        )
+        figures: dict[str, int | float | str] = {
+            "patches": len(patches),
+            "patches_in_manifest": expected,
+            **{f"mean_{band.name}": float(m) for band, m in zip(sensor.bands, means, strict=True)},
+        }
+        return len(patches) == expected and bool(np.isfinite(means).all()) and in_range, figures
+
+    return look
+
+
+def _pairs(store: Store) -> Finding:
+    from jepa_core.extraction import read_patches
+    from jepa_core.tables import PAIRS, read_table
+
+    pairs = read_table(store.pairs, PAIRS)
+    unknown = sum(
+        int((~pairs[column].isin(read_patches(store, sensor)["patch_id"])).sum())
+        for sensor, column in ((SENTINEL1, "patch_a"), (SENTINEL2, "patch_b"))
+    )
+    return len(pairs) > 0 and unknown == 0, {"pairs": len(pairs), "unknown_patches": unknown}
+
+
+def _model(variant: str) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
+        from jepa_core.catalog import current_model
+        from jepa_core.model import load_model
+
+        current = current_model(store, variant)
+        model = load_model(current.folder)
+        broken = [
+            name for name, value in model.variant.state_dict().items() if not value.isfinite().all()
+        ]
+        same = model.fingerprint == current.fingerprint
+        return same and not broken, {"model": model.fingerprint, "tensors_not_finite": len(broken)}
+
+    return look
+
+
+def _descriptors(variant: str) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
+        from jepa_core.catalog import current_model
+        from jepa_core.descriptors import read_descriptors
+        from jepa_core.extraction import read_patches
+
+        model = current_model(store, variant).fingerprint
+        figures: dict[str, int | float | str] = {"model": model}
+        whole = True
+        for sensor in (SENTINEL1, SENTINEL2):
+            # Reading makes sure of the model, of finite values and of unit norms.
+            found = read_descriptors(store, variant, model, sensor).patch_ids.tolist()
+            whole &= found == read_patches(store, sensor)["patch_id"].tolist()
+            figures[f"{sensor.name}_descriptors"] = len(found)
+        return whole, figures
+
+    return look
+
+
+def _index(variant: str) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
+        from jepa_core.catalog import current_index, current_model
+        from jepa_core.extraction import read_patches
+        from jepa_core.index import open_index
+
+        index = open_index(current_index(store, variant))
+        figures: dict[str, int | float | str] = {"model": index.model}
+        whole = index.model == current_model(store, variant).fingerprint
+        for sensor in (SENTINEL1, SENTINEL2):
+            ids = read_patches(store, sensor)["patch_id"]
+            whole &= index.flat["same", sensor.name].ntotal == len(ids)
+            # A patch is nearest to itself, or the ids are mixed up.
+            probe = str(ids.iloc[len(ids) // 2])
+            vector = index.vector(probe, "same", sensor)
+            whole &= probe in index.search(vector, index.model, "same", sensor, 3).patch_ids[0]
+            figures[f"{sensor.name}_vectors"] = int(index.flat["same", sensor.name].ntotal)
+        return whole, figures
+
+    return look
+
+
+def _benchmark(variant: str) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
+        from jepa_core import atomic
+
+        report = atomic.read_json(store.benchmark(variant) / "report.json")
+        figures = [
+            result[key]
+            for result in report["results"]
+            for key in ("f1_at_5", "chance", "band_statistics")
+        ]
+        return (
+            len(report["results"]) == 6 and all(0 <= figure <= 1 for figure in figures),
+            {"rows": len(report["results"])},
+        )
+
+    return look
+
+
+def ingest_checks() -> list[dg.AssetChecksDefinition]:
+    """Checks of patches and pairs."""
+    what = "Tables keep their schema, counts agree with the manifest, values lie in the sensor's range."
+    return [
+        _check("sentinel1_patches", what, _patches(SENTINEL1)),
+        _check("sentinel2_patches", what, _patches(SENTINEL2)),
+        _check("patch_pairs", "The table keeps its schema and names patches that are there.", _pairs),
+    ]
+
+
+def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
+    """Checks of a variant's model, descriptors, index and benchmark."""
+    return [
+        _check(f"{variant}_model", "Files are those that were written, weights finite.", _model(variant)),
+        _check(
+            f"{variant}_descriptors",
+            "Every patch has descriptors of the current model, finite and of unit norm.",
+            _descriptors(variant),
+        ),
+        _check(
+            f"{variant}_index",
+            "It opens, is the current model's, holds every patch, and patches find themselves.",
+            _index(variant),
+        ),
+        _check(f"{variant}_benchmark", "Six rows of figures from 0 to 1.", _benchmark(variant)),
+    ]

@@ -1,0 +1,178 @@
+"""What assets are given: the data root with its archive, and MLflow."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from jepa_core.archive.discover import Archive, open_archive
+from jepa_core.settings import Settings
+from jepa_core.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DAGSTER_UI = "http://localhost:3000"
+"""Where `dagster dev` serves its pages."""
+
+MLFLOW_UI = "http://localhost:5000"
+"""Where the README's command serves MLflow's pages."""
+
+
+class Workspace(dg.ConfigurableResource[None]):
+    """The archive and the data root; empty fields are taken from JEPA_ARCHIVE and JEPA_DATA at run time."""
+
+    archive: str = ""
+    data: str = ""
+
+    def settings(self) -> Settings:
+        """The settings in force."""
+        given = {"archive": self.archive, "data": self.data}
+        return Settings(**{k: v for k, v in given.items() if v})
+
+    def store(self) -> Store:
+        """The data root."""
+        return Store.at(self.settings().data)
+
+    def open_archive(self) -> Archive:
+        """The archive, fetched first where it is the sample."""
+        return open_archive(self.settings(), self.store())
+
+
+@dataclass
+class TrackedRun:
+    """One MLflow run under way; step metrics are sent in batches."""
+
+    client: "MlflowClient"
+    """Talks to the store."""
+
+    run_id: str
+    """MLflow's id of the run."""
+
+    url: str
+    """Page of the run."""
+
+    _waiting: list[Any] = field(default_factory=list)
+
+    def log_row(self, row: Mapping[str, float]) -> None:
+        """Figures of one step; `step` is the step."""
+        import time
+
+        from mlflow.entities import Metric
+
+        now, step = int(time.time() * 1000), int(row["step"])
+        self._waiting += [Metric(k, v, now, step) for k, v in row.items() if k != "step"]
+        if len(self._waiting) > 500:
+            self.flush()
+
+    def log_figures(self, figures: Mapping[str, float]) -> None:
+        """Figures of the whole run."""
+        self.log_row({"step": 0, **figures})
+
+    def log_file(self, path: Path) -> None:
+        """Keeps a copy of a file with the run."""
+        self.client.log_artifact(self.run_id, str(path))
+
+    def flush(self) -> None:
+        """Sends what waits."""
+        # MLflow takes at most 1,000 metrics at once.
+        for start in range(0, len(self._waiting), 1000):
+            self.client.log_batch(self.run_id, metrics=self._waiting[start : start + 1000])
+        self._waiting.clear()
+
+
+class Tracking(dg.ConfigurableResource[None]):
+    """MLflow on SQLite under the data root, artifacts in a folder beside it."""
+
+    @contextmanager
+    def run(
+        self,
+        store: Store,
+        context: dg.AssetExecutionContext,
+        experiment: str,
+        fingerprint: str,
+        parameters: Mapping[str, Any],
+    ) -> Iterator[TrackedRun]:
+        """One MLflow run for one asset's work, linked with the Dagster run both ways.
+
+        Args:
+            store: the data root.
+            context: of the asset.
+            experiment: name of the MLflow experiment.
+            fingerprint: of the work; an unfinished run of the same work, left by a kill, is marked as killed.
+            parameters: logged as parameters.
+        """
+        client = _client(store)
+        experiment_id = _experiment(client, store, experiment)
+        unfinished = client.search_runs(
+            [experiment_id],
+            f"tags.`jepa.fingerprint` = '{fingerprint}' and attributes.status = 'RUNNING'",
+        )
+        for old in unfinished:
+            client.set_terminated(old.info.run_id, "KILLED")
+        asset = context.asset_key.to_user_string()
+        tags = {
+            "dagster.run_id": context.run.run_id,
+            "dagster.asset": asset,
+            "dagster.url": f"{DAGSTER_UI}/runs/{context.run.run_id}",
+            "jepa.fingerprint": fingerprint,
+        }
+        run_id = client.create_run(experiment_id, tags=tags, run_name=asset).info.run_id
+        for name, value in parameters.items():
+            client.log_param(run_id, name, value)
+        tracked = TrackedRun(
+            client, run_id, f"{MLFLOW_UI}/#/experiments/{experiment_id}/runs/{run_id}"
+        )
+        context.add_output_metadata({"mlflow_run": dg.MetadataValue.url(tracked.url)})
+        try:
+            yield tracked
+        except BaseException:
+            tracked.flush()
+            client.set_terminated(run_id, "FAILED")
+            raise
+        tracked.flush()
+        client.set_terminated(run_id, "FINISHED")
+
+    def register(self, tracked: TrackedRun, model: str, alias: str) -> int:
+        """Adds the run's artifacts to the model registry and moves the alias to them.
+
+        Returns:
+            The version number.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client = tracked.client
+        try:
+            client.create_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = client.get_run(tracked.run_id).info.artifact_uri
+        version = client.create_model_version(model, source, tracked.run_id)
+        client.set_registered_model_alias(model, alias, version.version)
+        return int(version.version)
+
+
+def tracking_uri(store: Store) -> str:
+    """Address of MLflow's store."""
+    return f"sqlite:///{store.mlflow / 'mlflow.db'}"
+
+
+def _client(store: Store) -> "MlflowClient":
+    # Before mlflow is imported: it reads this once.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    from mlflow import MlflowClient
+
+    store.mlflow.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri(store))
+
+
+def _experiment(client: "MlflowClient", store: Store, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(name, (store.mlflow / "artifacts" / name).as_uri()))

@@ -1,0 +1,181 @@
+"""What is the same for every stage: do nothing where nothing changed, else work, record, show."""
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from jepa_core import atomic
+from jepa_core.fingerprint import fingerprint
+from jepa_core.sensors import Sensor
+from jepa_core.stages import StageRecord, read_record, stage_fingerprint, write_record
+from jepa_core.store import Store
+from pipelines.resources import Workspace
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the chain, which is one asset."""
+
+    name: str
+    """Key of the asset."""
+
+    version: str
+    """Code version; see `jepa_core.versions`."""
+
+    upstream: tuple[str, ...] = ()
+    """Stages whose results it reads."""
+
+    archive: Sensor | None = None
+    """Sensor whose scenes it reads from the archive."""
+
+    typical_seconds: float = 1.0
+    """On the sample with two CPU cores, installing and downloads included: the estimate before the first run."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage's work gave."""
+
+    outputs: tuple[str, ...]
+    """Paths under the data root; gone, the stage is no longer current."""
+
+    summary: dict[str, Any]
+    """Counts and figures for the asset's metadata."""
+
+    data_version: str | None = None
+    """Of what came out, where the stage's fingerprint does not say it (trained weights)."""
+
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    """PNGs for the asset's metadata, by name."""
+
+    tables: dict[str, str] = field(default_factory=dict)
+    """Markdown for the asset's metadata, by name."""
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """What a stage's work is given."""
+
+    fingerprint: str
+    """Of this run of the stage."""
+
+    upstream: dict[str, StageRecord]
+    """Records of the upstream stages, by name."""
+
+
+class MissingUpstreamError(RuntimeError):
+    """Something upstream was not made yet."""
+
+
+def run_stage(
+    stage: Stage,
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    config: Mapping[str, Any],
+    work: Callable[[StageInputs], StageResult],
+) -> dg.MaterializeResult[None]:
+    """Runs a stage's work, unless its record says that there is nothing to do.
+
+    Args:
+        stage: the stage.
+        context: of its asset.
+        workspace: archive and data root.
+        config: settings that change the results.
+        work: does the work.
+
+    Raises:
+        dagster.Failure: upstream is missing; the message names the command to run.
+    """
+    store = workspace.store()
+    with store.locked(stage.name):
+        try:
+            inputs = _inputs(stage, workspace)
+        except MissingUpstreamError as error:
+            context.log.error(str(error))
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        versions = _input_versions(stage, workspace, inputs)
+        wanted = stage_fingerprint(stage.name, stage.version, config, versions)
+        record = read_record(store, stage.name)
+        if record is not None and record.fingerprint == wanted:
+            context.log.info(f"{stage.name} is current: nothing to do")
+            return _materialized(store, record, did_work=False)
+        started = time.perf_counter()
+        result = work(StageInputs(wanted, inputs))
+        record = StageRecord(
+            stage=stage.name,
+            fingerprint=wanted,
+            data_version=result.data_version or wanted,
+            config=dict(config),
+            inputs=versions,
+            outputs=result.outputs,
+            summary=result.summary,
+            seconds=time.perf_counter() - started,
+        )
+        _write_shown(store, stage.name, result)
+        write_record(store, record)
+        context.log.info(f"{stage.name} took {record.seconds:.1f} s: {record.summary}")
+        return _materialized(store, record, did_work=True)
+
+
+def why_stale(stage: Stage, workspace: Workspace) -> str | None:
+    """Why the stage has to run, from what lies on disk and with the settings of its last run; None where it has not."""
+    record = read_record(workspace.store(), stage.name)
+    if record is None:
+        return "was never made"
+    try:
+        versions = _input_versions(stage, workspace, _inputs(stage, workspace))
+    except MissingUpstreamError:
+        return "is made from something that is missing"
+    wanted = stage_fingerprint(stage.name, stage.version, record.config, versions)
+    return None if wanted == record.fingerprint else "is made from something older"
+
+
+def _inputs(stage: Stage, workspace: Workspace) -> dict[str, StageRecord]:
+    store = workspace.store()
+    records = {name: read_record(store, name) for name in stage.upstream}
+    missing = [name for name, record in records.items() if record is None]
+    if missing:
+        raise MissingUpstreamError(
+            f"{stage.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not in "
+            f"{store.root}. Run: dagster asset materialize --select '*{stage.name}'"
+        )
+    return {name: record for name, record in records.items() if record is not None}
+
+
+def _input_versions(
+    stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]
+) -> dict[str, str]:
+    versions = {name: record.data_version for name, record in inputs.items()}
+    if stage.archive is not None:
+        scenes = workspace.open_archive().scenes(stage.archive)
+        versions["archive"] = fingerprint([scene.content() for scene in scenes])
+    return versions
+
+
+def _write_shown(store: Store, name: str, result: StageResult) -> None:
+    shown = {
+        "pictures": {k: base64.b64encode(png).decode() for k, png in result.pictures.items()},
+        "tables": result.tables,
+    }
+    atomic.write_json(store.stage_records / "shown" / f"{name}.json", shown)
+
+
+def _materialized(
+    store: Store, record: StageRecord, did_work: bool
+) -> dg.MaterializeResult[None]:
+    metadata: dict[str, Any] = {
+        **record.summary,
+        "seconds": record.seconds,
+        "did_work": did_work,
+        "outputs": [str(store.root / output) for output in record.outputs],
+    }
+    shown = atomic.read_json(store.stage_records / "shown" / f"{record.stage}.json")
+    for name, png in shown["pictures"].items():
+        metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})")
+    for name, table in shown["tables"].items():
+        metadata[name] = dg.MetadataValue.md(table)
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(record.data_version))
