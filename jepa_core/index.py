@@ -138,7 +138,8 @@ def build_index(
                 faiss.write_index(index, str(temporary / _file_name(purpose, sensor)))
         table = pd.concat(rows, ignore_index=True)
         if table["id"].duplicated().any():
-            twins = table.loc[table["id"].duplicated(keep=False), "patch_id"].tolist()[:2]
+            first = table.loc[table["id"].duplicated(), "id"].iloc[0]
+            twins = table.loc[table["id"] == first, "patch_id"].tolist()
             raise BrokenIndexError(f"patches {twins[0]} and {twins[1]} have the same id; rename one")
         table.to_parquet(temporary / "ids.parquet", index=False)
         about = {

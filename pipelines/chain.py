@@ -24,7 +24,7 @@ def model_stage(variant: str) -> Stage:
         f"{variant}_model",
         versions.MODEL[variant],
         upstream=(PATCH_PAIRS.name,),
-        typical_seconds=180,
+        typical_seconds=120,
     )
 
 

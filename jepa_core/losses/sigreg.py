@@ -16,7 +16,7 @@ def sigreg(embeddings: Tensor, slices: int, knots: int, generator: Generator) ->
     0.201 x its size.
 
     Args:
-        embeddings: (batch, dimension), before any normalisation. Taken to float32: the cosines of
+        embeddings: (batch, dimension), before any normalisation. Taken to float32 at least: the cosines of
             bfloat16 are too coarse.
         slices: number of random directions J.
         knots: number of points K.
@@ -25,10 +25,10 @@ def sigreg(embeddings: Tensor, slices: int, knots: int, generator: Generator) ->
     Returns:
         Scalar.
     """
-    x = embeddings.float()
-    directions = torch.randn(x.shape[1], slices, generator=generator).to(x.device)
+    x = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+    directions = torch.randn(x.shape[1], slices, generator=generator).to(x)
     directions = directions / directions.norm(dim=0, keepdim=True)
-    t = torch.linspace(0, 3, knots, device=x.device)
+    t = torch.linspace(0, 3, knots, device=x.device, dtype=x.dtype)
     normal = torch.exp(-(t**2) / 2)
     trapezoid = torch.full_like(t, 3 / (knots - 1))
     trapezoid[0] = trapezoid[-1] = 1.5 / (knots - 1)

@@ -87,10 +87,10 @@ class CRJEPAConfig:
 
 
 SIZES = {
-    # 64 tokens: 120 pixels of 10 m in squares of 150 m. Trains in minutes on two CPU cores.
+    # 36 tokens: 120 pixels of 10 m in squares of 200 m. Trains in minutes on two CPU cores.
     "tiny": CRJEPAConfig(
         input_size=120,
-        patch_size=15,
+        patch_size=20,
         width=192,
         depth=4,
         heads=3,

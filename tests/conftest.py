@@ -1,0 +1,104 @@
+"""Shared fixtures. Real data are fetched once into `.test-cache/`, which git ignores."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from jepa_core.archive.discover import Archive
+from jepa_core.archive.sample import COMMON, CONFIGILM, ensure_sample
+from jepa_core.archive.wheels import DownloadError, fetch
+from jepa_core.descriptors import describe_archive, read_descriptors
+from jepa_core.extraction import ExtractionConfig, extract, read_patches
+from jepa_core.model import TrainedModel, load_model
+from jepa_core.pairing import PairingConfig, pair_patches
+from jepa_core.sensors import SENTINEL1, SENTINEL2
+from jepa_core.store import Store
+from jepa_core.tables import PAIRS, write_table
+from jepa_core.training.pretrain import pretrain
+from jepa_core.vectors import Descriptors
+from tests.synthetic import write_pairs
+
+REPO = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def wheels() -> Path:
+    """Folder with the two wheels that the sample is made from."""
+    folder = REPO / ".test-cache" / "downloads"
+    try:
+        for wheel in (COMMON, CONFIGILM):
+            fetch(wheel, folder)
+    except DownloadError as error:
+        pytest.skip(f"the sample's wheels cannot be had here: {error}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real sample archive."""
+    store = Store.at(tmp_path_factory.mktemp("sample"))
+    store.root.mkdir(exist_ok=True)
+    store.downloads.symlink_to(wheels)
+    return ensure_sample(store)
+
+
+@pytest.fixture(scope="session")
+def synthetic_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 synthetic pairs."""
+    root = tmp_path_factory.mktemp("archive")
+    write_pairs(root, 24)
+    return root
+
+
+@pytest.fixture(scope="session")
+def cut_store(synthetic_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A data root with the synthetic archive cut and paired; read only."""
+    store = Store.at(tmp_path_factory.mktemp("data"))
+    for sensor in (SENTINEL1, SENTINEL2):
+        extract(store, Archive(synthetic_archive).scenes(sensor), sensor, ExtractionConfig())
+    a, b = (read_patches(store, sensor) for sensor in (SENTINEL1, SENTINEL2))
+    write_table(pair_patches(a, b, PairingConfig()), PAIRS, store.pairs)
+    return store
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The developer's own settings reach no test."""
+    for name in ("JEPA_ARCHIVE", "JEPA_DATA", "DAGSTER_MODULE_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+
+
+@pytest.fixture(scope="session")
+def pairs(cut_store: Store) -> pd.DataFrame:
+    """Pairs of the synthetic archive."""
+    return pd.read_parquet(cut_store.pairs)
+
+
+@pytest.fixture(scope="session")
+def trained(cut_store: Store, pairs: pd.DataFrame) -> TrainedModel:
+    """A model trained for one epoch on the synthetic archive."""
+    done = pretrain(
+        cut_store,
+        "crjepa",
+        size="tiny",
+        seed=0,
+        epochs=1,
+        pairs=pairs,
+        sensors=(SENTINEL1, SENTINEL2),
+        stage_fingerprint="0" * 64,
+        pairs_version="0" * 64,
+    )
+    return load_model(done.folder)
+
+
+@pytest.fixture(scope="session")
+def described(cut_store: Store, trained: TrainedModel) -> dict[str, Descriptors]:
+    """Descriptors of the synthetic archive, by sensor name."""
+    describe_archive(cut_store, trained)
+    return {
+        sensor.name: read_descriptors(cut_store, "crjepa", trained.fingerprint, sensor)
+        for sensor in (SENTINEL1, SENTINEL2)
+    }

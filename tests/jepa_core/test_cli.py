@@ -1,0 +1,114 @@
+import shutil
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from jepa_core.cli import app
+from jepa_core.index import build_index
+from jepa_core.stages import StageRecord, write_record
+from jepa_core.store import Store
+
+
+@pytest.fixture
+def searchable(cut_store, trained, described, tmp_path, monkeypatch):
+    """A data root with an index, named by JEPA_DATA."""
+    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+    folder = store.index("crjepa", trained.fingerprint)
+    build_index(folder, "crjepa", trained.fingerprint, described)
+    model = next((store.root / "models" / "crjepa").iterdir())
+    for stage, output, version in (
+        ("crjepa_model", model, trained.fingerprint),
+        ("crjepa_index", folder, "v"),
+    ):
+        relative = str(output.relative_to(store.root))
+        write_record(store, StageRecord(stage, "f", version, {}, {}, (relative,), {}, 1.0))
+    monkeypatch.setenv("JEPA_DATA", str(store.root))
+    return store
+
+
+def jepa(*arguments):
+    return CliRunner().invoke(app, ["search", *map(str, arguments)])
+
+
+S1 = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_4_0"
+S2 = "S2A_MSIL2A_20170613T101031_4_0"
+
+
+def lines(result):
+    assert result.exit_code == 0, result.output
+    return [line for line in result.output.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
+
+
+def test_across_sensors(searchable, described):
+    found = lines(jepa("--patch", S1, "--to", "s2", "-k", 24))
+    assert len(found) == 24
+    scores = [float(line.split()[1]) for line in found]
+    assert scores == sorted(scores, reverse=True)
+    pair = [line for line in found if "[same place]" in line]
+    assert len(pair) == 1
+    assert S2 in pair[0]
+    row = described["sentinel1"].patch_ids.tolist().index(S1)
+    cosines = described["sentinel2"].vectors["cross"] @ described["sentinel1"].vectors["cross"][row]
+    assert scores[0] == pytest.approx(cosines.max(), abs=1e-3)
+    assert described["sentinel2"].patch_ids[cosines.argmax()] in found[0]
+
+
+def test_within_a_sensor_the_query_is_no_hit(searchable):
+    found = lines(jepa("--patch", S2, "--to", "s2", "-k", 5))
+    assert len(found) == 5
+    assert not any(S2 + ":" in line or S2 + " " in line for line in found)
+    assert all("2017-06-13 10:10" in line for line in found)
+    assert all("Inland waters" in line for line in found)
+
+
+def test_an_image_of_the_archive_finds_itself(searchable, synthetic_archive):
+    folder = synthetic_archive / "BigEarthNet-S2" / S2
+    found = lines(jepa("--image", folder, "--sensor", "s2", "--to", "s2", "-k", 1))
+    assert S2 + ":" in found[0]
+    assert float(found[0].split()[1]) == pytest.approx(1, abs=2e-3)
+
+
+def test_the_hits_as_pictures(searchable, tmp_path):
+    result = jepa("--patch", S1, "--to", "s2", "-k", 7, "--show", tmp_path / "deep" / "hits.png")
+    assert "pictures: " in result.output
+    with Image.open(tmp_path / "deep" / "hits.png") as picture:
+        assert picture.format == "PNG"
+        # Two rows of six tiles are wider than high.
+        assert picture.width > picture.height > 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--patch", "nothing", "--to", "s2"], "no patch 'nothing' in"),
+        (["--patch", S1, "--to", "s5"], "unknown sensor 's5'"),
+        (["--image", "/nowhere.tif", "--sensor", "s1", "--to", "s2"], "there is no file"),
+        (["--to", "s2"], "give either --patch or --image"),
+        (["--patch", S1, "--image", "x", "--sensor", "s1", "--to", "s2"], "either --patch or"),
+        (["--image", "x", "--to", "s2"], "--image needs --sensor"),
+        (["--patch", S1, "--to", "s2", "-k", "0"], "k"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(searchable, arguments, says):
+    result = jepa(*arguments)
+    assert result.exit_code != 0
+    assert says in result.output
+    assert "Traceback" not in result.output
+
+
+def test_without_an_index_the_command_that_makes_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("JEPA_DATA", str(tmp_path))
+    result = jepa("--patch", S1, "--to", "s2")
+    assert result.exit_code == 1
+    assert "dagster asset materialize --select crjepa_index" in result.output
+
+
+def test_an_index_of_another_model_refuses_the_current_model_s_queries(searchable, synthetic_archive, described):
+    folder = searchable.index("crjepa", "e" * 64)
+    build_index(folder, "crjepa", "e" * 64, described)
+    relative = str(folder.relative_to(searchable.root))
+    write_record(searchable, StageRecord("crjepa_index", "f", "v", {}, {}, (relative,), {}, 1.0))
+    result = jepa("--image", synthetic_archive / "BigEarthNet-S2" / S2, "--sensor", "s2", "--to", "s1")
+    assert result.exit_code == 1
+    assert "cannot be searched in the index of model eeeeeeeeeeee" in result.output

@@ -1,0 +1,42 @@
+import subprocess
+import sys
+
+import pytest
+
+from jepa_core.store import MixedDataError, Store
+
+
+def test_a_data_root_is_bound_to_one_archive(tmp_path):
+    store = Store.at(tmp_path)
+    store.bind("sample")
+    store.bind("sample")
+    with pytest.raises(MixedDataError, match="Set JEPA_DATA"):
+        store.bind("/other")
+
+
+def test_two_data_roots_share_nothing(tmp_path):
+    a, b = Store.at(tmp_path / "a"), Store.at(tmp_path / "b")
+    a.bind("sample")
+    b.bind("/other")
+    for one, other in ((a.pairs, b.pairs), (a.mlflow, b.mlflow), (a.downloads, b.downloads)):
+        assert one != other
+        assert one.is_relative_to(a.root)
+
+
+def test_a_lock_held_elsewhere_is_a_plain_error_and_ends_with_its_holder(tmp_path):
+    code = (
+        "import sys; from jepa_core.store import Store; from pathlib import Path\n"
+        "with Store.at(Path(sys.argv[1])).locked('stage'):\n"
+        "    print('held', flush=True); sys.stdin.readline()\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    store = Store.at(tmp_path)
+    with pytest.raises(TimeoutError, match="another process"), store.locked("stage", 0.1):
+        pass
+    holder.kill()
+    holder.wait()
+    with store.locked("stage", 5):
+        pass

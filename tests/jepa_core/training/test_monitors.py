@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from jepa_core.training.monitors import effective_rank, mean_std
+
+
+def test_a_collapsed_batch_has_no_spread_and_no_rank():
+    collapsed = torch.ones(16, 8) * 3
+    assert mean_std(collapsed) == 0
+    assert effective_rank(collapsed) == 0
+
+
+def test_the_rank_of_equal_orthogonal_directions_is_their_number():
+    for directions in (1, 3, 8):
+        x = torch.zeros(2 * directions, 8)
+        for i in range(directions):
+            x[2 * i, i], x[2 * i + 1, i] = 1.0, -1.0
+        assert effective_rank(x + 5) == pytest.approx(directions, rel=1e-4)
+
+
+def test_the_spread_is_the_mean_over_dimensions():
+    x = torch.tensor([[0.0, 0.0], [2.0, 4.0]])
+    assert mean_std(x) == pytest.approx((2**0.5 + 8**0.5) / 2)
