@@ -46,7 +46,8 @@ def search(
         if patch is not None:
             answer = search_by_patch(store, "crjepa", patch, gallery, k)
         else:
-            assert image is not None and sensor is not None
+            assert image is not None
+            assert sensor is not None
             answer = search_by_image(store, "crjepa", image, sensor_named(sensor), gallery, k)
         if show is not None:
             with atomic.new_file(show) as temporary:

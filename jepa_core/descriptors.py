@@ -57,9 +57,17 @@ def describe_archive(store: Store, model: TrainedModel) -> DescriptionSummary:
     return DescriptionSummary(patches, len(todo), withdrawn)
 
 
-def _describe_scene(
-    store: Store, model: TrainedModel, sensor: Sensor, scene: str, path: Path
-) -> None:
+def descriptor_files(store: Store, model: TrainedModel) -> list[Path]:
+    """The files that hold the model's descriptors of all scenes in the manifests."""
+    folder = store.descriptors(model.name, model.fingerprint)
+    return [
+        folder / name / f"{scene}.parquet"
+        for name in model.variant.sensors
+        for scene in read_manifest(store, SENSORS[name])["folder"]
+    ]
+
+
+def _describe_scene(store: Store, model: TrainedModel, sensor: Sensor, scene: str, path: Path) -> None:
     rows = read_table(store.patches(sensor) / scene / "patches.parquet", PATCHES)
     columns: dict[str, pa.Array] = {"patch_id": pa.array(rows["patch_id"].tolist(), pa.string())}
     found: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in PURPOSES}
@@ -72,7 +80,12 @@ def _describe_scene(
         check_unit(vectors, f"{purpose} descriptors of {scene}")
         half = pa.array(vectors.astype(np.float16).ravel())
         columns[purpose] = pa.FixedSizeListArray.from_arrays(half, vectors.shape[1])
-    about = {"variant": model.name, "model": model.fingerprint, "sensor": sensor.name, "scene": scene}
+    about = {
+        "variant": model.name,
+        "model": model.fingerprint,
+        "sensor": sensor.name,
+        "scene": scene,
+    }
     table = pa.table(columns).replace_schema_metadata({"jepa": json.dumps(about)})
     with atomic.new_file(path) as temporary:
         pq.write_table(table, temporary)
@@ -104,9 +117,7 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
         raise DescriptorError(f"no {sensor.name} patches to have descriptors of")
     patch_ids = np.concatenate(ids)
     order = np.argsort(patch_ids)
-    return Descriptors(
-        patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()}
-    )
+    return Descriptors(patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()})
 
 
 def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[Path, pa.Table]]:

@@ -24,6 +24,9 @@ _CHUNK = 32
 _SHARD = 16 * _CHUNK
 """Patches in a zarr shard, the unit that is one file."""
 
+_PARTS = ("pixels.zarr", "patches.parquet")
+"""What a scene's folder holds."""
+
 _COMMIT_SECONDS = 5.0
 """The manifest is written at least this often: what a kill can cost."""
 
@@ -53,9 +56,7 @@ class ExtractionSummary:
     """Scenes that the archive no longer holds."""
 
 
-def extract(
-    store: Store, scenes: Sequence[Scene], sensor: Sensor, config: ExtractionConfig
-) -> ExtractionSummary:
+def extract(store: Store, scenes: Sequence[Scene], sensor: Sensor, config: ExtractionConfig) -> ExtractionSummary:
     """Brings the sensor's patches in line with the archive's scenes; only what is new or changed is read.
 
     Args:
@@ -68,7 +69,7 @@ def extract(
         ArchiveError: a band file cannot be read, or is not of the patch's place or size.
     """
     root = store.patches(sensor)
-    known = {row["scene_id"]: row for row in read_manifest(store, sensor).to_dict("records")}
+    known = {row["scene_id"]: row for row in tables.records(read_manifest(store, sensor))}
     wanted = {scene.id: (scene, _scene_fingerprint(scene, config)) for scene in scenes}
     withdrawn = [scene_id for scene_id in known if scene_id not in wanted]
     rows = {scene_id: row for scene_id, row in known.items() if scene_id in wanted}
@@ -77,7 +78,7 @@ def extract(
         for scene, scene_fingerprint in wanted.values()
         if scene.id not in rows
         or rows[scene.id]["fingerprint"] != scene_fingerprint
-        or not (root / rows[scene.id]["folder"]).is_dir()
+        or not all((root / rows[scene.id]["folder"] / part).exists() for part in _PARTS)
     ]
     if withdrawn:
         _write_manifest(root, rows)
@@ -104,6 +105,13 @@ def read_manifest(store: Store, sensor: Sensor) -> pd.DataFrame:
     if not path.exists():
         return _scene_table([])
     return tables.read_table(path, tables.SCENES)
+
+
+def scene_files(store: Store, sensor: Sensor) -> list[Path]:
+    """The manifest and all that it names: what must be there for an extraction to stand."""
+    root = store.patches(sensor)
+    folders = read_manifest(store, sensor)["folder"]
+    return [root / "manifest.parquet", *(root / folder / part for folder in folders for part in _PARTS)]
 
 
 def read_patches(store: Store, sensor: Sensor) -> pd.DataFrame:
@@ -138,16 +146,17 @@ def read_pixels(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
     import xarray as xr
 
     root = store.patches(sensor)
-    folders = read_manifest(store, sensor).set_index("scene_id")["folder"]
+    manifest = read_manifest(store, sensor)
+    folders = dict(zip(manifest["scene_id"], manifest["folder"], strict=True))
     parts: list[tuple[np.ndarray, np.ndarray]] = []
-    order = np.arange(len(rows))
-    for scene_id, positions in pd.Series(order).groupby(rows["scene_id"].to_numpy()):
+    for scene_id in rows["scene_id"].unique():
+        positions = np.flatnonzero(rows["scene_id"] == scene_id)
         path = root / folders[scene_id] / "pixels.zarr"
         with xr.open_zarr(path, consolidated=False) as dataset:
             if tuple(dataset["band"].to_numpy().tolist()) != sensor.band_names:
                 raise ArchiveError(f"{path} holds the bands {dataset['band'].to_numpy().tolist()}")
-            wanted = rows["row"].to_numpy()[positions.to_numpy()]
-            parts.append((positions.to_numpy(), dataset["pixels"].isel(patch=wanted).to_numpy()))
+            wanted = rows["row"].to_numpy()[positions]
+            parts.append((positions, dataset["pixels"].isel(patch=wanted).to_numpy()))
     pixels = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=sensor.dtype)
     for positions_of_scene, values in parts:
         pixels[positions_of_scene] = values
@@ -155,14 +164,10 @@ def read_pixels(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
 
 
 def _scene_fingerprint(scene: Scene, config: ExtractionConfig) -> str:
-    return fingerprint(
-        {"content": scene.content(), "config": asdict(config), "version": versions.PATCHES}
-    )
+    return fingerprint({"content": scene.content(), "config": asdict(config), "version": versions.PATCHES})
 
 
-def _extract_scene(
-    root: Path, scene: Scene, scene_fingerprint: str, config: ExtractionConfig
-) -> dict[str, Any]:
+def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str, config: ExtractionConfig) -> dict[str, Any]:
     started = time.perf_counter()
     folder = root / f"{scene.id}-{short(scene_fingerprint)}"
     # Threads suffice: rasterio lets go of the interpreter while GDAL reads and decodes.
@@ -170,9 +175,7 @@ def _extract_scene(
     pixels = np.stack(dask.compute(*read, scheduler="threads"))
     with atomic.new_folder(folder) as temporary:
         _write_zarr(temporary / "pixels.zarr", pixels, scene.sensor)
-        tables.write_table(
-            _patch_table(scene, pixels), tables.PATCHES, temporary / "patches.parquet"
-        )
+        tables.write_table(_patch_table(scene, pixels), tables.PATCHES, temporary / "patches.parquet")
     return {
         "scene_id": scene.id,
         "sensor": scene.sensor.name,
@@ -202,9 +205,7 @@ def _read_patch(patch: ReadyPatch, sensor: Sensor, config: ExtractionConfig) -> 
                     atol=0.5,
                 )
                 if not placed or file.crs is None or file.crs.to_epsg() != patch.cell.epsg:
-                    raise ArchiveError(
-                        f"{path} lies at {file.crs} {tuple(file.bounds)}, its metadata say {patch.cell}"
-                    )
+                    raise ArchiveError(f"{path} lies at {file.crs} {tuple(file.bounds)}, its metadata say {patch.cell}")
                 # GDAL takes a size that equals the file's as is; only coarser bands are resampled.
                 pixels[i] = file.read(1, out_shape=(side, side), resampling=Resampling.bilinear)
         except rasterio.errors.RasterioError as error:
@@ -223,9 +224,7 @@ def _write_zarr(path: Path, pixels: np.ndarray, sensor: Sensor) -> None:
         coords={"band": ("band", np.array(sensor.band_names, dtype=object))},
         attrs={"sensor": sensor.name},
     )
-    encoding = {
-        "pixels": {"chunks": (chunk, bands, height, width), "shards": (shard, bands, height, width)}
-    }
+    encoding = {"pixels": {"chunks": (chunk, bands, height, width), "shards": (shard, bands, height, width)}}
     # Consolidated metadata is not part of the zarr 3 format.
     dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
 
@@ -280,7 +279,12 @@ def _scene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table["time"] = pd.to_datetime(table["time"], utc=True)
     text = ("scene_id", "sensor", "content", "fingerprint", "folder")
     return table.astype(
-        {**dict.fromkeys(text, "str"), "time": tables.UTC_TIME, "patches": "int64", "seconds": "float64"}
+        {
+            **dict.fromkeys(text, "str"),
+            "time": tables.UTC_TIME,
+            "patches": "int64",
+            "seconds": "float64",
+        }
     )
 
 
@@ -297,5 +301,3 @@ def _sweep(root: Path, rows: dict[str, dict[str, Any]]) -> None:
     for folder in root.iterdir() if root.exists() else []:
         if folder.is_dir() and folder.name not in named:
             shutil.rmtree(folder)
-
-

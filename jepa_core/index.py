@@ -53,15 +53,13 @@ class DescriptorIndex:
     dimension: int
     """Of the vectors."""
 
-    flat: Mapping[tuple[Purpose, str], faiss.IndexIDMap2]
+    flat: Mapping[tuple[Purpose, str], faiss.Index]
     """By purpose and sensor name."""
 
     names: Mapping[int, str]
     """Patch id of each vector id."""
 
-    def search(
-        self, vectors: np.ndarray, model: str, purpose: Purpose, sensor: Sensor, k: int
-    ) -> Hits:
+    def search(self, vectors: np.ndarray, model: str, purpose: Purpose, sensor: Sensor, k: int) -> Hits:
         """The k nearest patches of a sensor.
 
         Args:
@@ -105,9 +103,7 @@ class DescriptorIndex:
         return np.asarray(found)[None]
 
 
-def build_index(
-    folder: Path, variant: str, model: str, descriptors: Mapping[str, Descriptors]
-) -> int:
+def build_index(folder: Path, variant: str, model: str, descriptors: Mapping[str, Descriptors]) -> int:
     """Writes an index over descriptors, atomically.
 
     Args:
@@ -127,9 +123,7 @@ def build_index(
         dimension = 0
         for sensor, of_sensor in descriptors.items():
             ids = np.array([vector_id(name) for name in of_sensor.patch_ids], dtype=np.int64)
-            rows.append(
-                pd.DataFrame({"id": ids, "patch_id": of_sensor.patch_ids, "sensor": sensor})
-            )
+            rows.append(pd.DataFrame({"id": ids, "patch_id": of_sensor.patch_ids, "sensor": sensor}))
             for purpose in PURPOSES:
                 vectors = of_sensor.vectors[purpose]
                 dimension = vectors.shape[1]

@@ -97,8 +97,7 @@ def save_model(
             "config": registry.config_to_json(config),
             "bands": {s: list(SENSORS[s].band_names) for s in variant.sensors},
             "statistics": {
-                s: {band: asdict(values) for band, values in bands.items()}
-                for s, bands in statistics.items()
+                s: {band: asdict(values) for band, values in bands.items()} for s, bands in statistics.items()
             },
             "weights_sha256": file_digest(weights),
         }
@@ -121,10 +120,7 @@ def load_model(folder: Path) -> TrainedModel:
     fields = atomic.read_json(folder / "model.json")
     identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
     weights = folder / "weights.safetensors"
-    if (
-        file_digest(weights) != identity["weights_sha256"]
-        or fingerprint(identity) != fields["fingerprint"]
-    ):
+    if file_digest(weights) != identity["weights_sha256"] or fingerprint(identity) != fields["fingerprint"]:
         raise ModelError(f"the files in {folder} are not those that were written; train again")
     for name, bands in identity["bands"].items():
         if tuple(bands) != SENSORS[name].band_names:
@@ -137,6 +133,4 @@ def load_model(folder: Path) -> TrainedModel:
         name: {band: BandStatistics(**values) for band, values in bands.items()}
         for name, bands in identity["statistics"].items()
     }
-    return TrainedModel(
-        identity["variant"], variant.eval().to(best_device()), statistics, fields["fingerprint"]
-    )
+    return TrainedModel(identity["variant"], variant.eval().to(best_device()), statistics, fields["fingerprint"])

@@ -55,14 +55,12 @@ def pair_patches(a: pd.DataFrame, b: pd.DataFrame, config: PairingConfig) -> pd.
 
 
 def _days_apart(joined: pd.DataFrame) -> pd.Series:
-    return (joined["time_b"] - joined["time_a"]) / pd.Timedelta(days=1)
+    return (joined["time_b"] - joined["time_a"]).dt.total_seconds() / 86_400
 
 
 def _nearest_first(joined: pd.DataFrame) -> pd.DataFrame:
     """Greedy one-to-one choice: the closest pair of a cell, then the closest of what is left."""
-    left = joined.assign(distance=_days_apart(joined).abs()).sort_values(
-        ["distance", "patch_id_a", "patch_id_b"]
-    )
+    left = joined.assign(distance=_days_apart(joined).abs()).sort_values(["distance", "patch_id_a", "patch_id_b"])
     chosen = []
     while not left.empty:
         # The first row of each patch on both sides is a pair that nothing nearer disputes.

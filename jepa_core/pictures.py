@@ -48,9 +48,7 @@ def preview(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
     elif sensor is SENTINEL1:
         vv, vh = np.nan_to_num(pixels[sensor.positions(("VV", "VH"))].astype(np.float32), nan=-40.0)
         ranges = ((vv, -22.0, -2.0), (vh, -29.0, -8.0), (vv - vh, 2.0, 14.0))
-        colours = np.stack(
-            [np.clip((values - low) / (high - low), 0, 1) for values, low, high in ranges], axis=-1
-        )
+        colours = np.stack([np.clip((values - low) / (high - low), 0, 1) for values, low, high in ranges], axis=-1)
     else:
         raise ValueError(f"no preview colours are defined for {sensor.name}")
     return (colours * 255).astype(np.uint8)

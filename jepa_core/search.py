@@ -14,6 +14,7 @@ from jepa_core.pictures import Tile, contact_sheet, preview
 from jepa_core.query_image import read_query_image
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
+from jepa_core.tables import records
 from jepa_core.vectors import Purpose
 
 
@@ -96,11 +97,9 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     vector = index.vector(patch_id, purpose, sensor)
     itself = sensor is to
     found = index.search(vector, index.model, purpose, to, k + 1 if itself else k)
-    ranked = [
-        (hit, score)
-        for hit, score in zip(found.patch_ids[0], found.scores[0], strict=True)
-        if hit != patch_id
-    ][:k]
+    ranked = [(hit, score) for hit, score in zip(found.patch_ids[0], found.scores[0], strict=True) if hit != patch_id][
+        :k
+    ]
     return Answer(
         query=patch_id,
         query_sensor=sensor,
@@ -111,9 +110,7 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     )
 
 
-def search_by_image(
-    store: Store, variant: str, path: Path, sensor: Sensor, to: Sensor, k: int
-) -> Answer:
+def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: Sensor, k: int) -> Answer:
     """Patches most like an image that the user brings.
 
     Raises:
@@ -157,8 +154,7 @@ def answer_sheet(store: Store, answer: Answer) -> bytes:
         for rank, (hit, image) in enumerate(zip(answer.hits, pixels, strict=True), start=1)
     ]
     sheet = [[query, *tiles[:5]]] + [
-        [Tile(np.full((1, 1, 3), 255, np.uint8), ""), *tiles[i : i + 5]]
-        for i in range(5, len(tiles), 5)
+        [Tile(np.full((1, 1, 3), 255, np.uint8), ""), *tiles[i : i + 5]] for i in range(5, len(tiles), 5)
     ]
     title = f"{answer.query_sensor.name} {Path(answer.query).name} among {answer.gallery_sensor.name} patches"
     if any(hit.is_pair for hit in answer.hits):
@@ -174,19 +170,17 @@ def _rows(store: Store, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:
     return read_patches(store, sensor).set_index("patch_id", drop=False).loc[patch_ids]
 
 
-def _hits(
-    store: Store, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None
-) -> tuple[Hit, ...]:
+def _hits(store: Store, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None) -> tuple[Hit, ...]:
     rows = _rows(store, sensor, [patch_id for patch_id, _ in ranked])
     return tuple(
         Hit(
             patch_id=patch_id,
             score=score,
-            labels=tuple(row.labels),
-            lon=float(row.lon),
-            lat=float(row.lat),
-            time=row.time.to_pydatetime(),
-            is_pair=row.cell_id == cell_id,
+            labels=tuple(row["labels"]),
+            lon=row["lon"],
+            lat=row["lat"],
+            time=row["time"].to_pydatetime(),
+            is_pair=row["cell_id"] == cell_id,
         )
-        for (patch_id, score), row in zip(ranked, rows.itertuples(), strict=True)
+        for (patch_id, score), row in zip(ranked, records(rows), strict=True)
     )

@@ -38,13 +38,9 @@ class StageRecord:
     """How long the stage took."""
 
 
-def stage_fingerprint(
-    stage: str, version: str, config: Mapping[str, Any], inputs: Mapping[str, str]
-) -> str:
+def stage_fingerprint(stage: str, version: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     """Fingerprint of a stage run: the same means that there is nothing to do."""
-    return fingerprint(
-        {"stage": stage, "version": version, "config": dict(config), "inputs": dict(inputs)}
-    )
+    return fingerprint({"stage": stage, "version": version, "config": dict(config), "inputs": dict(inputs)})
 
 
 def read_record(store: Store, stage: str) -> StageRecord | None:

@@ -65,9 +65,7 @@ def band_statistics(batches: Iterable[np.ndarray], sensor: Sensor) -> dict[str, 
     return statistics
 
 
-def normalise(
-    pixels: np.ndarray, sensor: Sensor, statistics: Mapping[str, BandStatistics]
-) -> np.ndarray:
+def normalise(pixels: np.ndarray, sensor: Sensor, statistics: Mapping[str, BandStatistics]) -> np.ndarray:
     """Pixels less their band's mean, over its standard deviation; 0, the mean, where there is no measurement.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,11 @@ PAIRS = pa.DataFrameSchema(
 """Pairs of patches of two sensors, `a` the first by name; every patch is in one pair at most."""
 
 
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows, each as a dictionary by column name."""
+    return cast("list[dict[str, Any]]", table.to_dict("records"))
+
+
 def validated(table: pd.DataFrame, schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
     """The table, if it keeps to the schema.
 
@@ -96,8 +102,7 @@ def validated(table: pd.DataFrame, schema: pa.DataFrameSchema, what: str) -> pd.
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases.head(5)[["column", "check", "failure_case"]]
         raise InvalidTableError(
-            f"{what} breaks its schema in {len(error.failure_cases)} places, first:\n"
-            + cases.to_string(index=False)
+            f"{what} breaks its schema in {len(error.failure_cases)} places, first:\n" + cases.to_string(index=False)
         ) from error
 
 
@@ -137,5 +142,7 @@ def read_tables(paths: Sequence[Path], schema: pa.DataFrameSchema, what: str) ->
         try:
             parts.append(pq.read_table(path))
         except pyarrow.ArrowException as error:
-            raise InvalidTableError(f"{path} is not readable as parquet: {error}") from error
+            raise InvalidTableError(
+                f"{path} is not readable as parquet ({error}); delete it and materialize again what wrote it"
+            ) from error
     return validated(pyarrow.concat_tables(parts).to_pandas(), schema, what)

@@ -1,0 +1,1 @@
+"""Dagster only. Imports nothing: every Dagster process passes through `_cli_defaults`."""

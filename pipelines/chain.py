@@ -4,12 +4,8 @@ from jepa_core import versions
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.stage import Stage
 
-SENTINEL1_PATCHES = Stage(
-    "sentinel1_patches", versions.PATCHES, archive=SENTINEL1, typical_seconds=25
-)
-SENTINEL2_PATCHES = Stage(
-    "sentinel2_patches", versions.PATCHES, archive=SENTINEL2, typical_seconds=5
-)
+SENTINEL1_PATCHES = Stage("sentinel1_patches", versions.PATCHES, archive=SENTINEL1, typical_seconds=25)
+SENTINEL2_PATCHES = Stage("sentinel2_patches", versions.PATCHES, archive=SENTINEL2, typical_seconds=5)
 PATCH_PAIRS = Stage(
     "patch_pairs",
     versions.PAIRS,
@@ -31,9 +27,7 @@ def model_stage(variant: str) -> Stage:
 def descriptors_stage(variant: str) -> Stage:
     """Descriptors of all patches."""
     upstream = (SENTINEL1_PATCHES.name, SENTINEL2_PATCHES.name, f"{variant}_model")
-    return Stage(
-        f"{variant}_descriptors", versions.DESCRIPTORS, upstream=upstream, typical_seconds=10
-    )
+    return Stage(f"{variant}_descriptors", versions.DESCRIPTORS, upstream=upstream, typical_seconds=10)
 
 
 def index_stage(variant: str) -> Stage:

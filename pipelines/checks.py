@@ -37,8 +37,7 @@ def _patches(sensor: Sensor) -> Callable[[Store], Finding]:
         pixels = read_pixels(store, sensor, chosen).astype(np.float64)
         means = np.nanmean(pixels, axis=(0, 2, 3))
         in_range = all(
-            band.valid_range[0] <= mean <= band.valid_range[1]
-            for band, mean in zip(sensor.bands, means, strict=True)
+            band.valid_range[0] <= mean <= band.valid_range[1] for band, mean in zip(sensor.bands, means, strict=True)
         )
         figures: dict[str, int | float | str] = {
             "patches": len(patches),
@@ -69,9 +68,7 @@ def _model(variant: str) -> Callable[[Store], Finding]:
 
         current = current_model(store, variant)
         model = load_model(current.folder)
-        broken = [
-            name for name, value in model.variant.state_dict().items() if not value.isfinite().all()
-        ]
+        broken = [name for name, value in model.variant.state_dict().items() if not value.isfinite().all()]
         same = model.fingerprint == current.fingerprint
         return same and not broken, {"model": model.fingerprint, "tensors_not_finite": len(broken)}
 
@@ -124,11 +121,7 @@ def _benchmark(variant: str) -> Callable[[Store], Finding]:
         from jepa_core import atomic
 
         report = atomic.read_json(store.benchmark(variant) / "report.json")
-        figures = [
-            result[key]
-            for result in report["results"]
-            for key in ("f1_at_5", "chance", "band_statistics")
-        ]
+        figures = [result[key] for result in report["results"] for key in ("f1_at_5", "chance", "band_statistics")]
         return (
             len(report["results"]) == 6 and all(0 <= figure <= 1 for figure in figures),
             {"rows": len(report["results"])},
@@ -150,7 +143,11 @@ def ingest_checks() -> list[dg.AssetChecksDefinition]:
 def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
     """Checks of a variant's model, descriptors, index and benchmark."""
     return [
-        _check(f"{variant}_model", "Files are those that were written, weights finite.", _model(variant)),
+        _check(
+            f"{variant}_model",
+            "Files are those that were written, weights finite.",
+            _model(variant),
+        ),
         _check(
             f"{variant}_descriptors",
             "Every patch has descriptors of the current model, finite and of unit norm.",

@@ -32,7 +32,7 @@ class Workspace(dg.ConfigurableResource[None]):
     def settings(self) -> Settings:
         """The settings in force."""
         given = {"archive": self.archive, "data": self.data}
-        return Settings(**{k: v for k, v in given.items() if v})
+        return Settings().model_copy(update={k: Path(v) for k, v in given.items() if v})
 
     def store(self) -> Store:
         """The data root."""
@@ -124,9 +124,7 @@ class Tracking(dg.ConfigurableResource[None]):
         run_id = client.create_run(experiment_id, tags=tags, run_name=asset).info.run_id
         for name, value in parameters.items():
             client.log_param(run_id, name, value)
-        tracked = TrackedRun(
-            client, run_id, f"{MLFLOW_UI}/#/experiments/{experiment_id}/runs/{run_id}"
-        )
+        tracked = TrackedRun(client, run_id, f"{MLFLOW_UI}/#/experiments/{experiment_id}/runs/{run_id}")
         context.add_output_metadata({"mlflow_run": dg.MetadataValue.url(tracked.url)})
         try:
             yield tracked

@@ -2,8 +2,9 @@
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -14,6 +15,9 @@ from jepa_core.sensors import Sensor
 from jepa_core.stages import StageRecord, read_record, stage_fingerprint, write_record
 from jepa_core.store import Store
 from pipelines.resources import Workspace
+
+_SHOWN = 20
+"""Outputs listed in an asset's metadata; there is one a scene or more."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,11 @@ def why_stale(stage: Stage, workspace: Workspace) -> str | None:
     return None if wanted == record.fingerprint else "is made from something older"
 
 
+def relative(store: Store, paths: Iterable[Path]) -> tuple[str, ...]:
+    """Paths under the data root, as records hold them, so that the root can be moved."""
+    return tuple(str(path.relative_to(store.root)) for path in paths)
+
+
 def _inputs(stage: Stage, workspace: Workspace) -> dict[str, StageRecord]:
     store = workspace.store()
     records = {name: read_record(store, name) for name in stage.upstream}
@@ -146,9 +155,7 @@ def _inputs(stage: Stage, workspace: Workspace) -> dict[str, StageRecord]:
     return {name: record for name, record in records.items() if record is not None}
 
 
-def _input_versions(
-    stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]
-) -> dict[str, str]:
+def _input_versions(stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
     versions = {name: record.data_version for name, record in inputs.items()}
     if stage.archive is not None:
         scenes = workspace.open_archive().scenes(stage.archive)
@@ -164,14 +171,13 @@ def _write_shown(store: Store, name: str, result: StageResult) -> None:
     atomic.write_json(store.stage_records / "shown" / f"{name}.json", shown)
 
 
-def _materialized(
-    store: Store, record: StageRecord, did_work: bool
-) -> dg.MaterializeResult[None]:
+def _materialized(store: Store, record: StageRecord, did_work: bool) -> dg.MaterializeResult[None]:
     metadata: dict[str, Any] = {
         **record.summary,
         "seconds": record.seconds,
         "did_work": did_work,
-        "outputs": [str(store.root / output) for output in record.outputs],
+        "data_root": dg.MetadataValue.path(store.root),
+        "outputs": list(record.outputs[:_SHOWN]),
     }
     shown = atomic.read_json(store.stage_records / "shown" / f"{record.stage}.json")
     for name, png in shown["pictures"].items():

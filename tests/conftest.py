@@ -1,6 +1,5 @@
 """Shared fixtures. Real data are fetched once into `.test-cache/`, which git ignores."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -64,11 +63,10 @@ def cut_store(synthetic_archive: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The developer's own settings reach no test."""
     for name in ("JEPA_ARCHIVE", "JEPA_DATA", "DAGSTER_MODULE_NAME"):
         monkeypatch.delenv(name, raising=False)
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ def write_patch(
 
 
 def write_pairs(root: Path, count: int, seed: int = 0) -> None:
-    """Pairs of random pixels in a row of cells, a scene a sensor for each three pairs; all in `train`, `val`, `test` by turns."""
+    """Pairs of random pixels in a row of cells, a scene a sensor for each three; `train`, `val`, `test` by turns."""
     rng = np.random.default_rng(seed)
     splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for i in range(count):
@@ -89,10 +89,24 @@ def write_pairs(root: Path, count: int, seed: int = 0) -> None:
         group = i // 3
         labels = (("Pastures", "Sea and ocean", "Mixed forest")[i % 3], "Water bodies")
         write_patch(
-            root, SENTINEL1, s1, cell(i), random_bands(SENTINEL1, rng), labels, s2, f"{S1_SCENE}_{group}"
+            root,
+            SENTINEL1,
+            s1,
+            cell(i),
+            random_bands(SENTINEL1, rng),
+            labels,
+            s2,
+            f"{S1_SCENE}_{group}",
         )
         write_patch(
-            root, SENTINEL2, s2, cell(i), random_bands(SENTINEL2, rng), labels, "", f"{S2_SCENE}_{group}"
+            root,
+            SENTINEL2,
+            s2,
+            cell(i),
+            random_bands(SENTINEL2, rng),
+            labels,
+            "",
+            f"{S2_SCENE}_{group}",
         )
         splits[("train", "val", "test")[i % 3]].append(s2)
     for split, names in splits.items():

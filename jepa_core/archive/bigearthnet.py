@@ -1,7 +1,7 @@
 """BigEarthNet v1 as distributed: a folder a patch, a GeoTIFF a band, labels in JSON.
 
-Layout: `<root>/.../<patch>/<patch>_<band>.tif` and `<patch>_labels_metadata.json`; optional lists `train.csv`, `val.csv` and
-`test.csv` at the root name Sentinel-2 patches, one a line.
+Layout: `<root>/.../<patch>/<patch>_<band>.tif` and `<patch>_labels_metadata.json`; optional lists `train.csv`,
+`val.csv` and `test.csv` at the root name Sentinel-2 patches, one a line.
 """
 
 import json

@@ -1,7 +1,7 @@
 """BigEarthNet's 19-class nomenclature, and how CORINE's 43 level-3 classes map to it.
 
-Source: Sumbul et al. 2021, BigEarthNet-MM (IEEE GRSM 9(3)), table I: 11 of the 43 classes are dropped, the others kept or
-merged.
+Source: Sumbul et al. 2021, BigEarthNet-MM (IEEE GRSM 9(3)), table I: 11 of the 43 classes are dropped, the others kept
+or merged.
 """
 
 from collections.abc import Iterable

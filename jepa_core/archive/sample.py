@@ -3,9 +3,9 @@
 They come from two wheels that carry them as examples and test data:
 
 - `bigearthnet-common`: 6 pairs as GeoTIFFs, copied byte for byte, labelled with CORINE's classes.
-- `configilm`: 30 pairs of BigEarthNet v1 and 24 of v2, in LMDB files, labelled with the 19 classes and split 18 / 18 / 18
-  into train, val and test. They have no georeference; it is that of the tile, row and column in their names
-  (`sentinel2_tile_corner`, checked against the six GeoTIFFs).
+- `configilm`: 30 pairs of BigEarthNet v1 and 24 of v2, in LMDB files, labelled with the 19 classes and split
+  18 / 18 / 18 into train, val and test. They have no georeference; it is that of the tile, row and column in
+  their names (`sentinel2_tile_corner`, checked against the six GeoTIFFs).
 
 The six GeoTIFF pairs are in no split of the others' and join `train`.
 """
@@ -34,6 +34,7 @@ from jepa_core.archive.wheels import PinnedWheel, fetch
 from jepa_core.grid import Cell, sentinel2_tile_corner
 from jepa_core.progress import track
 from jepa_core.store import Store
+from jepa_core.tables import records as rows
 
 COMMON = PinnedWheel(
     requirement="bigearthnet-common==2.8.0",
@@ -62,9 +63,7 @@ The georeference of 54 pairs is derived from the tile, row and column in their n
 `scene_source` hold the datatake's name, not the whole product name, which the wheels do not carry.
 """
 
-_RECORD_MODULES = tuple(
-    f"bigearthnet_patch_interface.{part}_interface" for part in ("merged", "s1", "s2", "band")
-)
+_RECORD_MODULES = tuple(f"bigearthnet_patch_interface.{part}_interface" for part in ("merged", "s1", "s2", "band"))
 _CELL_SIDE_M = 1200
 
 
@@ -154,7 +153,7 @@ def _v1_pairs(folder: Path, s1_names: dict[str, str]) -> Iterator[_Pair]:
     with _lmdb_reader(folder / "BigEarthNetEncoded.lmdb") as records:
         for split in ("train", "val", "test"):
             for s2_name in (folder / f"{split}.csv").read_text().split():
-                record = read_records(records.get(s2_name.encode()), _RECORD_MODULES)
+                record = read_records(_get(records, s2_name), _RECORD_MODULES)
                 bands = [*record.s1_patch.bands, *record.s2_patch.bands]
                 yield _Pair(
                     s1_name=s1_names[s2_name],
@@ -179,17 +178,21 @@ def _v2_pairs(folder: Path) -> Iterator[_Pair]:
         for name in ("metadata.parquet", "metadata_for_patches_with_snow_cloud_or_shadow.parquet")
     )
     with _lmdb_reader(folder / "BigEarthNet-V2-LMDB") as records:
-        for row in table.sort_values("s2v1_name").itertuples():
+        for row in rows(table.sort_values("s2v1_name")):
             yield _Pair(
-                s1_name=row.s1_name,
-                s2_name=row.s2v1_name,
-                labels=tuple(row.labels),
-                split="val" if row.split == "validation" else row.split,
-                bands={
-                    **load(bytes(records.get(row.s1_name.encode()))),
-                    **load(bytes(records.get(row.patch_id.encode()))),
-                },
+                s1_name=row["s1_name"],
+                s2_name=row["s2v1_name"],
+                labels=tuple(row["labels"]),
+                split="val" if row["split"] == "validation" else row["split"],
+                bands={**load(_get(records, row["s1_name"])), **load(_get(records, row["patch_id"]))},
             )
+
+
+def _get(records: lmdb.Transaction, name: str) -> bytes:
+    found = records.get(name.encode())
+    if found is None:
+        raise KeyError(f"no record {name!r} in the wheel's LMDB file")
+    return bytes(found)
 
 
 def _cell_of(s1_name: str) -> tuple[str, Cell]:
@@ -204,10 +207,8 @@ def _time_in(stamp: str) -> datetime:
     """Time from `20170613T101031`; leading zeros of the hour may be missing and seconds run past 59."""
     day, clock = stamp.split("T")
     clock = clock.zfill(6)
-    passed = timedelta(
-        hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:])
-    )
-    return datetime.strptime(day, "%Y%m%d") + passed  # noqa: DTZ007  (BigEarthNet writes UTC without saying so)
+    passed = timedelta(hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:]))
+    return datetime.strptime(day, "%Y%m%d") + passed
 
 
 def _write_pair(pair: _Pair, folder: Path) -> None:
@@ -236,9 +237,7 @@ def _write_pair(pair: _Pair, folder: Path) -> None:
     _write_patch(folder / "BigEarthNet-S2" / pair.s2_name, cell, s2, s2_bands)
 
 
-def _write_patch(
-    folder: Path, cell: Cell, metadata: dict[str, Any], bands: dict[str, np.ndarray]
-) -> None:
+def _write_patch(folder: Path, cell: Cell, metadata: dict[str, Any], bands: dict[str, np.ndarray]) -> None:
     import rasterio
     from rasterio.transform import from_bounds
 

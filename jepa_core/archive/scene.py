@@ -76,8 +76,7 @@ class Scene:
                         "split": patch.split,
                         "partner": patch.partner,
                         "files": {
-                            band: [file.path.name, file.size, file.modified_ns]
-                            for band, file in patch.bands.items()
+                            band: [file.path.name, file.size, file.modified_ns] for band, file in patch.bands.items()
                         },
                     }
                     for patch in self.patches

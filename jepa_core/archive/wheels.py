@@ -50,7 +50,12 @@ def fetch(wheel: PinnedWheel, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as temporary:
         # The interpreter is named because one wheel declares itself for Python below 3.12; it is pure data to us.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--disable-pip-version-check", "--only-binary=:all:", "--python-version", "3.11"]
+        command += [
+            "--disable-pip-version-check",
+            "--only-binary=:all:",
+            "--python-version",
+            "3.11",
+        ]
         command += ["--dest", temporary, wheel.requirement]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         fetched = Path(temporary) / wheel.file_name

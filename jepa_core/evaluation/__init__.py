@@ -1,0 +1,1 @@
+"""Metrics, baselines, protocols and the report."""

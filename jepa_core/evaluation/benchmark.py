@@ -122,9 +122,7 @@ def _side(
     return _Side(
         sensor=sensor,
         test=baselines.band_statistics_vectors(read_pixels(store, sensor, of_test), sensor),
-        train=baselines.band_statistics_vectors(
-            read_pixels(store, sensor, patches.loc[train]), sensor
-        ),
+        train=baselines.band_statistics_vectors(read_pixels(store, sensor, patches.loc[train]), sensor),
         vectors={purpose: v[rows] for purpose, v in descriptors.vectors.items()},
         labels=multi_hot(of_test["labels"]),
     )

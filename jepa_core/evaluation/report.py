@@ -53,15 +53,11 @@ def write_report(
         context: how it came about.
         pictures: PNGs, by caption.
     """
-    environment = Environment(
-        loader=PackageLoader("jepa_core.evaluation"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = Environment(loader=PackageLoader("jepa_core.evaluation"), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report.html.j2").render(
         rows=[_row(result) for result in results],
         context=context,
-        pictures={
-            caption: base64.b64encode(png).decode("ascii") for caption, png in pictures.items()
-        },
+        pictures={caption: base64.b64encode(png).decode("ascii") for caption, png in pictures.items()},
     )
     with atomic.new_folder(folder) as temporary:
         atomic.write_json(
@@ -77,11 +73,11 @@ def markdown_table(results: Sequence[Result]) -> str:
         "| direction | paired patch | queries | gallery | F1@5 (A) | chance | band statistics |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in map(_row, results):
-        lines.append(
-            f"| {row['direction']} | {row['pair']} | {row['queries']} | {row['gallery_size']} "
-            f"| {row['f1']:.1f} | {row['chance']:.1f} | {row['baseline']:.1f} |"
-        )
+    lines += [
+        f"| {row['direction']} | {row['pair']} | {row['queries']} | {row['gallery_size']} "
+        f"| {row['f1']:.1f} | {row['chance']:.1f} | {row['baseline']:.1f} |"
+        for row in map(_row, results)
+    ]
     return "\n".join(lines)
 
 

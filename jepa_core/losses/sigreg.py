@@ -34,4 +34,5 @@ def sigreg(embeddings: Tensor, slices: int, knots: int, generator: Generator) ->
     trapezoid[0] = trapezoid[-1] = 1.5 / (knots - 1)
     angles = (x @ directions)[..., None] * t
     gap = (angles.cos().mean(dim=0) - normal) ** 2 + angles.sin().mean(dim=0) ** 2
-    return len(x) * (gap @ (trapezoid * normal)).mean()
+    statistic: Tensor = gap @ (trapezoid * normal)
+    return len(x) * statistic.mean()

@@ -38,9 +38,7 @@ class CrossPredictor(nn.Module):
         self.position = nn.Parameter(torch.empty(1, tokens, width))
         nn.init.trunc_normal_(self.query, std=0.02)
         nn.init.trunc_normal_(self.position, std=0.02)
-        self.blocks = nn.ModuleList(
-            CrossPredictorBlock(width, heads, mlp_ratio) for _ in range(depth)
-        )
+        self.blocks = nn.ModuleList(CrossPredictorBlock(width, heads, mlp_ratio) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, context: Tensor, masked: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """From pooled features to the vector that is searched with."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -9,7 +10,7 @@ def retrieval_head(width: int, hidden: Sequence[int], dimension: int) -> nn.Sequ
     """MLP with GELU between its layers: (batch, width) to (batch, dimension), not normalised."""
     sizes = [width, *hidden, dimension]
     layers: list[nn.Module] = []
-    for i, (inputs, outputs) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         layers += [nn.GELU()] if i else []
         layers += [nn.Linear(inputs, outputs)]
     return nn.Sequential(*layers)

@@ -4,9 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 
-def random_mask(
-    batch: int, tokens: int, ratio: float, generator: Generator
-) -> tuple[Tensor, Tensor]:
+def random_mask(batch: int, tokens: int, ratio: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Splits each image's tokens at random into visible and masked, a fixed number each.
 
     Args:

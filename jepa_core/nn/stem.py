@@ -10,9 +10,7 @@ class Stem(nn.Module):
 
     def __init__(self, bands: int, input_size: int, patch_size: int, width: int) -> None:
         super().__init__()
-        self.embed = PatchEmbed(
-            img_size=input_size, patch_size=patch_size, in_chans=bands, embed_dim=width
-        )
+        self.embed = PatchEmbed(img_size=input_size, patch_size=patch_size, in_chans=bands, embed_dim=width)
         self.position = nn.Parameter(torch.empty(1, self.embed.num_patches, width))
         nn.init.trunc_normal_(self.position, std=0.02)
 

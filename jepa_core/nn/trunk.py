@@ -9,9 +9,7 @@ class Trunk(nn.Module):
 
     def __init__(self, width: int, depth: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(
-            *(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth))
-        )
+        self.blocks = nn.Sequential(*(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The flat arrays that a training run reads.
 
-Random reads from sharded zarr are some seventy times slower than from a flat file, so the pairs of a split are laid down
-once as one memory-mapped array a sensor, row i of each being pair i.
+Random reads from sharded zarr are some seventy times slower than from a flat file, so the pairs of a split are laid
+down once as one memory-mapped array a sensor, row i of each being pair i.
 """
 
 from collections.abc import Iterator
@@ -64,10 +64,7 @@ def build_cache(store: Store, folder: Path, pairs: pd.DataFrame, sensors: tuple[
             statistics[sensor.name] = band_statistics(_blocks(array), sensor)
         atomic.write_json(
             temporary / "cache.json",
-            {
-                name: {band: asdict(values) for band, values in bands.items()}
-                for name, bands in statistics.items()
-            },
+            {name: {band: asdict(values) for band, values in bands.items()} for name, bands in statistics.items()},
         )
 
 
@@ -77,8 +74,7 @@ def open_cache(folder: Path) -> TrainingCache:
     return TrainingCache(
         pixels={name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in fields},
         statistics={
-            name: {band: BandStatistics(**values) for band, values in bands.items()}
-            for name, bands in fields.items()
+            name: {band: BandStatistics(**values) for band, values in bands.items()} for name, bands in fields.items()
         },
     )
 
@@ -99,5 +95,3 @@ def _write_array(path: Path, store: Store, sensor: Sensor, rows: pd.DataFrame) -
 def _blocks(array: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(array), _BLOCK):
         yield array[start : start + _BLOCK]
-
-

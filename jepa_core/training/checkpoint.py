@@ -27,10 +27,9 @@ def save_checkpoint(
         history: a row a step.
     """
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    for parameter, state in optimizer.state.items():
-        for key, value in state.items():
-            tensors[f"optimizer.{key}.{names[parameter]}"] = value
+    for name, parameter in model.named_parameters():
+        for key, value in optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{key}.{name}"] = value
     with atomic.new_folder(folder / f"step-{step:08d}") as temporary:
         save_file({name: t.contiguous() for name, t in tensors.items()}, temporary / "state.safetensors")
         atomic.write_json(temporary / "history.json", history)
@@ -56,7 +55,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> tuple[i
     weights: dict[str, Tensor] = {}
     moments: dict[str, dict[str, Tensor]] = {}
     with safe_open(found[-1] / "state.safetensors", framework="pt") as file:
-        for key in file.keys():
+        for key in file.keys():  # noqa: SIM118  (not a dictionary: it cannot be iterated)
             kind, _, name = key.partition(".")
             if kind == "model":
                 weights[name] = file.get_tensor(key)
@@ -69,8 +68,7 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> tuple[i
             state: dict[str, Any] = moments[parameter_name]
             # AdamW counts steps on the CPU; its moments lie with their parameter.
             optimizer.state[parameter] = {
-                entry: value if entry == "step" else value.to(parameter.device)
-                for entry, value in state.items()
+                entry: value if entry == "step" else value.to(parameter.device) for entry, value in state.items()
             }
     return latest_step(folder), atomic.read_json(found[-1] / "history.json")
 

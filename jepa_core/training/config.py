@@ -45,6 +45,4 @@ class TrainingConfig:
         """
         if epochs < 1:
             raise ValueError(f"cannot train for {epochs} epochs")
-        return replace(
-            self, epochs=epochs, warmup_epochs=round(self.warmup_epochs * epochs / self.epochs)
-        )
+        return replace(self, epochs=epochs, warmup_epochs=round(self.warmup_epochs * epochs / self.epochs))

@@ -98,7 +98,8 @@ def train(
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Matrices are decayed; biases, norms, positions and queries are not."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         plain = parameter.ndim >= 2 and not name.endswith(("position", "query"))
         (matrices if plain else others).append(parameter)

@@ -17,9 +17,7 @@ def learning_rate(step: int, steps_per_epoch: int, config: TrainingConfig) -> fl
     last = config.epochs * steps_per_epoch - 1
     if step < warmup:
         share = step / warmup
-        return config.start_learning_rate + share * (
-            config.peak_learning_rate - config.start_learning_rate
-        )
+        return config.start_learning_rate + share * (config.peak_learning_rate - config.start_learning_rate)
     share = (step - warmup) / max(last - warmup, 1)
     return config.end_learning_rate + 0.5 * (1 + math.cos(math.pi * share)) * (
         config.peak_learning_rate - config.end_learning_rate

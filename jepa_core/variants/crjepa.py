@@ -1,7 +1,7 @@
 """CR-JEPA: cross-sensor retrieval with a shared trunk, three predictors and two heads.
 
-Hossain, Patel, Dube, Banerjee 2026, "CR-JEPA" (arXiv 2606.00706), section 3 and supplement. No public code exists; where the
-paper is silent the choice is ours, and the field's doc line says so.
+Hossain, Patel, Dube, Banerjee 2026, "CR-JEPA" (arXiv 2606.00706), section 3 and supplement. No public code exists;
+where the paper is silent the choice is ours, and the field's doc line says so.
 """
 
 from collections.abc import Mapping
@@ -102,7 +102,12 @@ SIZES = {
 
 RECIPES = {
     "tiny": TrainingConfig(
-        epochs=300, batch_size=32, start_learning_rate=5e-5, peak_learning_rate=5e-4, warmup_epochs=30
+        epochs=300,
+        batch_size=32,
+        start_learning_rate=5e-5,
+        peak_learning_rate=5e-4,
+        warmup_epochs=30,
+        checkpoint_seconds=10.0,
     ),
     "paper": TrainingConfig(),
 }
@@ -128,9 +133,7 @@ class CRJEPA(Variant):
         self.sensors = tuple(bands)
         c = config
         tokens = (c.input_size // c.patch_size) ** 2
-        self.stems = nn.ModuleDict(
-            {name: Stem(n, c.input_size, c.patch_size, c.width) for name, n in bands.items()}
-        )
+        self.stems = nn.ModuleDict({name: Stem(n, c.input_size, c.patch_size, c.width) for name, n in bands.items()})
         self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
 
         def predictor() -> CrossPredictor:
@@ -148,8 +151,7 @@ class CRJEPA(Variant):
         a, b = self.sensors
         count = len(batch[a])
         visible, masked = (
-            index.to(batch[a].device)
-            for index in random_mask(count, self.tokens, c.mask_ratio, generator)
+            index.to(batch[a].device) for index in random_mask(count, self.tokens, c.mask_ratio, generator)
         )
         tokens = {name: self._tokens(batch[name], name) for name in (a, b)}
         # The trunk runs on the visible and on the masked tokens apart: neither sees the other.
@@ -172,9 +174,7 @@ class CRJEPA(Variant):
         uni_nce = symmetric_infonce(unit_same[a], unit_same[b], c.temperature)
         uni_cosine = cosine_gap(unit_same[a], unit_same[b])
         raw = [cross[a], cross[b], same[a], same[b]]
-        regulariser = torch.stack(
-            [sigreg(r, c.sigreg_slices, c.sigreg_knots, generator) for r in raw]
-        ).mean()
+        regulariser = torch.stack([sigreg(r, c.sigreg_slices, c.sigreg_knots, generator) for r in raw]).mean()
 
         total = (
             c.weight_prediction * sum(routes.values(), torch.zeros((), device=visible.device))

@@ -7,7 +7,7 @@ from jepa_core.stages import StageRecord
 from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, benchmark_stage
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, run_stage
+from pipelines.stage import StageInputs, StageResult, relative, run_stage
 
 EXPERIMENT = "benchmarks"
 
@@ -42,9 +42,7 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
     return _benchmark
 
 
-def _report(
-    variant: str, store: Store, upstream: dict[str, StageRecord]
-) -> tuple[StageResult, dict[str, float]]:
+def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tuple[StageResult, dict[str, float]]:
     from jepa_core import atomic
     from jepa_core.evaluation.benchmark import run_benchmark
     from jepa_core.evaluation.report import ReportContext, markdown_table, write_report
@@ -79,7 +77,7 @@ def _report(
         figures[f"chance/{name}"] = result.chance
         figures[f"band_statistics/{name}"] = result.band_statistics
     stage_result = StageResult(
-        outputs=(str(folder.relative_to(store.root)),),
+        outputs=relative(store, [folder, *sorted(folder.iterdir())]),
         summary={"report": str(folder / "report.html"), "model": model.data_version},
         tables={"results": markdown_table(results)},
     )

@@ -6,7 +6,7 @@ import dagster as dg
 
 from pipelines.chain import descriptors_stage
 from pipelines.resources import Workspace
-from pipelines.stage import StageInputs, StageResult, run_stage
+from pipelines.stage import StageInputs, StageResult, relative, run_stage
 
 
 def descriptors_asset(variant: str) -> dg.AssetsDefinition:
@@ -21,21 +21,17 @@ def descriptors_asset(variant: str) -> dg.AssetsDefinition:
         kinds={"torch", "parquet"},
         description=f"Unit vectors of all patches by the {variant} model, for both kinds of search.",
     )
-    def _descriptors(
-        context: dg.AssetExecutionContext, workspace: Workspace
-    ) -> dg.MaterializeResult[None]:
+    def _descriptors(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
-            from jepa_core.descriptors import describe_archive
+            from jepa_core.descriptors import describe_archive, descriptor_files
             from jepa_core.model import load_model
 
             store = workspace.store()
             model = load_model(current_model(store, variant).folder)
             summary = describe_archive(store, model)
-            folder = store.descriptors(variant, model.fingerprint).relative_to(store.root)
-            return StageResult(
-                outputs=(str(folder),), summary={**asdict(summary), "model": model.fingerprint}
-            )
+            files = descriptor_files(store, model)
+            return StageResult(outputs=relative(store, files), summary={**asdict(summary), "model": model.fingerprint})
 
         return run_stage(stage, context, workspace, {}, work)
 

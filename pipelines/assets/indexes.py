@@ -7,7 +7,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.bootstrap import bootstrap, stale_upstream
 from pipelines.chain import index_stage
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, run_stage
+from pipelines.stage import StageInputs, StageResult, relative, run_stage
 
 
 class IndexSettings(dg.Config):
@@ -51,14 +51,13 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
             store = workspace.store()
             model = current_model(store, variant).fingerprint
             descriptors = {
-                sensor.name: read_descriptors(store, variant, model, sensor)
-                for sensor in (SENTINEL1, SENTINEL2)
+                sensor.name: read_descriptors(store, variant, model, sensor) for sensor in (SENTINEL1, SENTINEL2)
             }
             folder = store.index(variant, model)
             count = build_index(folder, variant, model, descriptors)
             size = sum(file.stat().st_size for file in folder.iterdir())
             return StageResult(
-                outputs=(str(folder.relative_to(store.root)),),
+                outputs=relative(store, [folder, *sorted(folder.iterdir())]),
                 summary={
                     "patches": count,
                     **{f"{name}_patches": len(d.patch_ids) for name, d in descriptors.items()},

@@ -9,7 +9,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
 from pipelines.resources import Workspace
-from pipelines.stage import Stage, StageInputs, StageResult, run_stage
+from pipelines.stage import Stage, StageInputs, StageResult, relative, run_stage
 
 Materialized = dg.MaterializeResult[None]
 
@@ -23,9 +23,7 @@ class ExtractionSettings(dg.Config):
 class PairingSettings(dg.Config):
     """Settings of the pairing."""
 
-    max_days: float = Field(
-        default=3.0, ge=0, description="Longest time between two acquisitions, days."
-    )
+    max_days: float = Field(default=3.0, ge=0, description="Longest time between two acquisitions, days.")
     min_valid_fraction: float = Field(
         default=0.5, ge=0, le=1, description="Smallest share of valid pixels of a paired patch."
     )
@@ -55,13 +53,12 @@ def _patches(
     workspace: Workspace,
 ) -> Materialized:
     def work(inputs: StageInputs) -> StageResult:
-        from jepa_core.extraction import ExtractionConfig, extract
+        from jepa_core.extraction import ExtractionConfig, extract, scene_files
 
         store = workspace.store()
         scenes = workspace.open_archive().scenes(sensor)
         summary = extract(store, scenes, sensor, ExtractionConfig(**config.model_dump()))
-        manifest = (store.patches(sensor) / "manifest.parquet").relative_to(store.root)
-        return StageResult(outputs=(str(manifest),), summary=asdict(summary))
+        return StageResult(outputs=relative(store, scene_files(store, sensor)), summary=asdict(summary))
 
     return run_stage(stage, context, workspace, config.model_dump(), work)
 
@@ -72,9 +69,7 @@ def _patches(
     code_version=PATCH_PAIRS.version,
     kinds={"pandas"},
 )
-def patch_pairs(
-    context: dg.AssetExecutionContext, config: PairingSettings, workspace: Workspace
-) -> Materialized:
+def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, workspace: Workspace) -> Materialized:
     """Pairs of a Sentinel-1 and a Sentinel-2 patch of one cell, near in time."""
 
     def work(inputs: StageInputs) -> StageResult:
@@ -92,7 +87,7 @@ def patch_pairs(
             )
         write_table(pairs, PAIRS, store.pairs)
         return StageResult(
-            outputs=(str(store.pairs.relative_to(store.root)),),
+            outputs=relative(store, [store.pairs]),
             summary={
                 "pairs": len(pairs),
                 **{f"pairs_{split}": int(n) for split, n in pairs["split"].value_counts().items()},
@@ -119,7 +114,5 @@ def _pairs_sheet(store: Store, count: int = 8) -> bytes:
         patches = read_patches(store, sensor).set_index("patch_id", drop=False).loc[chosen[column]]
         pixels = read_pixels(store, sensor, patches)
         captions = patches["time"].dt.strftime("%Y-%m-%d") + "\n" + patches["labels"].map(", ".join)
-        rows.append(
-            [Tile(preview(p, sensor), caption) for p, caption in zip(pixels, captions, strict=True)]
-        )
+        rows.append([Tile(preview(p, sensor), caption) for p, caption in zip(pixels, captions, strict=True)])
     return contact_sheet("Pairs: Sentinel-1 above, Sentinel-2 below", rows)

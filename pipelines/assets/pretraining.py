@@ -7,8 +7,8 @@ from pydantic import Field
 
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.chain import PATCH_PAIRS, model_stage
-from pipelines.resources import Tracking, TrackedRun, Workspace
-from pipelines.stage import StageInputs, StageResult, run_stage
+from pipelines.resources import TrackedRun, Tracking, Workspace
+from pipelines.stage import StageInputs, StageResult, relative, run_stage
 
 EXPERIMENT = "pretraining"
 ALIAS = "current"
@@ -19,9 +19,7 @@ class PretrainingSettings(dg.Config):
 
     size: str = Field(default="tiny", description="Size of network and recipe: `tiny` or `paper`.")
     seed: int = Field(default=0, ge=0, description="Of weights, order, masks and slices.")
-    epochs: int | None = Field(
-        default=None, ge=1, description="Instead of the recipe's own number of epochs."
-    )
+    epochs: int | None = Field(default=None, ge=1, description="Instead of the recipe's own number of epochs.")
 
 
 def model_asset(variant: str) -> dg.AssetsDefinition:
@@ -48,9 +46,7 @@ def model_asset(variant: str) -> dg.AssetsDefinition:
             with tracking.run(store, context, EXPERIMENT, inputs.fingerprint, parameters) as run:
                 result = _pretrain(variant, config, workspace, inputs, run)
                 version = tracking.register(run, variant, ALIAS)
-            return StageResult(
-                **{**vars(result), "summary": {**result.summary, "registered_version": version}}
-            )
+            return StageResult(**{**vars(result), "summary": {**result.summary, "registered_version": version}})
 
         return run_stage(stage, context, workspace, config.model_dump(), work)
 
@@ -99,7 +95,7 @@ def _pretrain(
     run.client.set_tag(run.run_id, "jepa.model", trained.fingerprint)
     run.client.set_tag(run.run_id, "jepa.pairs", pairs_version)
     return StageResult(
-        outputs=(str(trained.folder.relative_to(store.root)),),
+        outputs=relative(store, [trained.folder]),
         summary=summary,
         data_version=trained.fingerprint,
         pictures={"training": curve},
@@ -119,5 +115,3 @@ def _curves(variant: str, history: Sequence[dict[str, float]]) -> bytes:
         steps, values = np.array(points).T
         series[name] = (steps, values)
     return curves(f"{variant}: loss, its terms, and monitors of collapse", series)
-
-

@@ -61,9 +61,7 @@ def test_a_living_writer_of_the_same_place_is_left_alone(tmp_path):
         "with atomic.new_file(Path(sys.argv[1])) as t:\n"
         "    t.write_text('slow'); print('ready', flush=True); sys.stdin.readline()\n"
     )
-    writer = subprocess.Popen(
-        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
-    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
     assert writer.stdout.readline() == b"ready\n"
     with atomic.new_file(path) as temporary:
         temporary.write_text("fast")

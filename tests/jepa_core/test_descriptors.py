@@ -57,9 +57,7 @@ def test_missing_and_broken_files_are_named(copy, trained):
 
 def test_descriptors_of_another_model_are_refused_by_name(copy, trained):
     other = "f" * 64
-    shutil.copytree(
-        copy.descriptors("crjepa", trained.fingerprint), copy.descriptors("crjepa", other)
-    )
+    shutil.copytree(copy.descriptors("crjepa", trained.fingerprint), copy.descriptors("crjepa", other))
     with pytest.raises(DescriptorError, match=rf"model {trained.fingerprint[:12]}, not of ffffffffffff"):
         read_descriptors(copy, "crjepa", other, SENTINEL1)
 

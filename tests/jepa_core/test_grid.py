@@ -1,6 +1,7 @@
 import json
 import tarfile
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,26 +28,26 @@ def test_the_corner_of_a_tile_is_that_of_its_real_stac_item():
 
 def test_the_six_georeferenced_pairs_of_the_wheel_lie_where_their_names_say(wheels):
     seen = 0
-    with zipfile.ZipFile(wheels / COMMON.file_name) as wheel:
-        with wheel.open("bigearthnet_common/BigEarthNet-S1-Example.tar.bz2") as file:
-            with tarfile.open(fileobj=file, mode="r:bz2") as tar:
-                for member in tar.getmembers():
-                    if not member.name.endswith(".json"):
-                        continue
-                    name = member.name.split("/")[-2]
-                    tile, column, row = name.split("_")[-3:]
-                    epsg, x, y = sentinel2_tile_corner(tile)
-                    fields = json.load(tar.extractfile(member))
-                    assert f'AUTHORITY["EPSG","{epsg}"]]' in fields["projection"]
-                    assert x + 1200 * int(column) == fields["coordinates"]["ulx"]
-                    assert y - 1200 * int(row) == fields["coordinates"]["uly"]
-                    seen += 1
+    with ExitStack() as stack:
+        wheel = stack.enter_context(zipfile.ZipFile(wheels / COMMON.file_name))
+        file = stack.enter_context(wheel.open("bigearthnet_common/BigEarthNet-S1-Example.tar.bz2"))
+        tar = stack.enter_context(tarfile.open(fileobj=file, mode="r:bz2"))
+        for member in tar.getmembers():
+            if not member.name.endswith(".json"):
+                continue
+            tile, column, row = member.name.split("/")[-2].split("_")[-3:]
+            epsg, x, y = sentinel2_tile_corner(tile)
+            fields = json.load(tar.extractfile(member))
+            assert f'AUTHORITY["EPSG","{epsg}"]]' in fields["projection"]
+            assert x + 1200 * int(column) == fields["coordinates"]["ulx"]
+            assert y - 1200 * int(row) == fields["coordinates"]["uly"]
+            seen += 1
     assert seen == 6
 
 
 @pytest.mark.parametrize("name", ["", "33UU", "61UUP", "00UUP", "33UIP", "33UAP", "33MUP", "33uup"])
 def test_what_is_no_northern_tile_is_refused(name):
-    with pytest.raises(ValueError, match="tile|column"):
+    with pytest.raises(ValueError, match=r"tile|column"):
         sentinel2_tile_corner(name)
 
 

@@ -68,7 +68,7 @@ def test_more_hits_than_patches_gives_all_of_them(folder, sides):
 
 
 def test_queries_of_another_model_are_refused_by_name(folder, sides):
-    with pytest.raises(FingerprintMismatchError, match="bbbbbbbbbbbb cannot be searched .* aaaaaaaaaaaa"):
+    with pytest.raises(FingerprintMismatchError, match=r"bbbbbbbbbbbb cannot be searched .* aaaaaaaaaaaa"):
         open_index(folder).search(sides["sentinel1"].vectors["same"], "b" * 64, "same", SENTINEL1, 5)
 
 

@@ -42,9 +42,7 @@ def reference(a, b, max_days):
     return chosen
 
 
-ROWS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 120), st.just(1.0), st.none()), max_size=12
-)
+ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 120), st.just(1.0), st.none()), max_size=12)
 
 
 @settings(max_examples=150, deadline=None)

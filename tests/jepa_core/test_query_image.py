@@ -39,9 +39,7 @@ def test_bands_are_taken_by_name_not_by_position(tmp_path):
 def test_the_middle_of_a_larger_image_is_taken(tmp_path):
     pixels = s1_pixels(200)
     path = write(tmp_path / "a.tif", pixels, ["VV", "VH"])
-    np.testing.assert_array_equal(
-        read_query_image(path, SENTINEL1, 120), pixels[:, 40:160, 40:160]
-    )
+    np.testing.assert_array_equal(read_query_image(path, SENTINEL1, 120), pixels[:, 40:160, 40:160])
 
 
 def test_a_coarser_image_is_brought_to_ten_metres(tmp_path):

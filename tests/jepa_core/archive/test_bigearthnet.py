@@ -38,7 +38,11 @@ def test_layout_depth_and_folder_names_do_not_matter(tmp_path):
 
 def test_a_missing_band_is_named(tmp_path):
     folder = write_patch(
-        tmp_path, SENTINEL2, f"{S2_SCENE}_0_0", cell(0), random_bands(SENTINEL2, np.random.default_rng(0))
+        tmp_path,
+        SENTINEL2,
+        f"{S2_SCENE}_0_0",
+        cell(0),
+        random_bands(SENTINEL2, np.random.default_rng(0)),
     )
     (folder / f"{folder.name}_B8A.tif").unlink()
     with pytest.raises(ArchiveError, match=rf"has no band B8A: {folder.name}_B8A\.tif is missing"):
@@ -59,7 +63,11 @@ def test_a_missing_band_is_named(tmp_path):
 )
 def test_broken_metadata_name_their_file(tmp_path, break_it, says):
     folder = write_patch(
-        tmp_path, SENTINEL2, f"{S2_SCENE}_0_0", cell(0), random_bands(SENTINEL2, np.random.default_rng(0))
+        tmp_path,
+        SENTINEL2,
+        f"{S2_SCENE}_0_0",
+        cell(0),
+        random_bands(SENTINEL2, np.random.default_rng(0)),
     )
     break_it(folder / f"{folder.name}_labels_metadata.json")
     with pytest.raises(ArchiveError, match=says) as error:

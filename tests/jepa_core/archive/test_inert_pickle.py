@@ -42,7 +42,10 @@ def test_everything_else_is_refused_and_named(value):
 
 @pytest.mark.parametrize("name", ["eval", "exec", "getattr", "__import__"])
 def test_builtins_are_refused_whatever_protocol_names_them(name):
-    for text in (f"cbuiltins\n{name}\n.".encode(), pickle.dumps(getattr(__import__("builtins"), name))):
+    for text in (
+        f"cbuiltins\n{name}\n.".encode(),
+        pickle.dumps(getattr(__import__("builtins"), name)),
+    ):
         with pytest.raises(pickle.UnpicklingError, match=f"{name}, which is not allowed"):
             read_records(text, [])
 

@@ -26,7 +26,10 @@ def test_all_43_classes_map_as_the_set_s_own_package_maps_them(wheels):
 
 
 def test_names_of_both_nomenclatures_mix_and_repeat():
-    assert to_ben19(["Water bodies", "Inland waters", "Airports", "Pastures"]) == ("Inland waters", "Pastures")
+    assert to_ben19(["Water bodies", "Inland waters", "Airports", "Pastures"]) == (
+        "Inland waters",
+        "Pastures",
+    )
 
 
 def test_an_unknown_class_is_named():

@@ -23,7 +23,11 @@ def test_sixty_pairs_with_labels_and_splits(sample):
         assert partner.labels == patch.labels
         assert partner.split == patch.split
     splits = [patch.split for patch in s2.values()]
-    assert {split: splits.count(split) for split in set(splits)} == {"train": 24, "val": 18, "test": 18}
+    assert {split: splits.count(split) for split in set(splits)} == {
+        "train": 24,
+        "val": 18,
+        "test": 18,
+    }
     assert all(patch.labels for patch in s2.values())
 
 

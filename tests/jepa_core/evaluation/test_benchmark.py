@@ -50,8 +50,8 @@ def test_the_figures_are_those_of_a_plain_loop_over_descriptors(results, cut_sto
 
 
 def test_too_few_labelled_test_pairs_are_a_plain_error(cut_store, trained, described, pairs):
+    few = pairs[(pairs["split"] != "test") | (pairs["split"] == "test").cumsum().le(3)]
     with pytest.raises(BenchmarkError, match="needs at least 7 labelled test pairs and found 3"):
-        few = pairs[(pairs["split"] != "test") | (pairs["split"] == "test").cumsum().le(3)]
         run_benchmark(cut_store, "crjepa", trained.fingerprint, few, SENSORS)
 
 

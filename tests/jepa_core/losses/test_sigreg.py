@@ -35,8 +35,7 @@ def test_it_equals_the_plain_formula():
 @pytest.mark.parametrize("batch", [64, 512, 2048])
 def test_a_standard_normal_batch_gives_one_half_whatever_its_size(batch):
     values = [
-        sigreg(torch.randn(batch, 64, generator=generator(i)), 256, 17, generator(1000 + i)).item()
-        for i in range(40)
+        sigreg(torch.randn(batch, 64, generator=generator(i)), 256, 17, generator(1000 + i)).item() for i in range(40)
     ]
     assert np.mean(values) == pytest.approx(0.5, abs=0.05)
 

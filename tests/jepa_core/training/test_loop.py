@@ -15,7 +15,12 @@ from jepa_core.variants import registry
 from jepa_core.variants.crjepa import CRJEPAConfig
 
 CONFIG = TrainingConfig(
-    epochs=4, batch_size=4, warmup_epochs=1, peak_learning_rate=1e-3, checkpoint_seconds=0.0, monitor_steps=3
+    epochs=4,
+    batch_size=4,
+    warmup_epochs=1,
+    peak_learning_rate=1e-3,
+    checkpoint_seconds=0.0,
+    monitor_steps=3,
 )
 SMALL = CRJEPAConfig(
     input_size=30,

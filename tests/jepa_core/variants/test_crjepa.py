@@ -44,9 +44,7 @@ def test_the_total_is_the_weighted_sum_of_the_named_terms():
     got = loss(built(config))
     t = got.terms
     routes = sum(t[f"prediction_{route}"] for route in ("aa", "bb", "ab", "ba"))
-    expected = (
-        0.5 * routes + 2 * t["cross_infonce"] + 3 * (t["uni_infonce"] + t["uni_cosine"]) + 0.1 * t["sigreg"]
-    )
+    expected = 0.5 * routes + 2 * t["cross_infonce"] + 3 * (t["uni_infonce"] + t["uni_cosine"]) + 0.1 * t["sigreg"]
     assert got.total.item() == pytest.approx(expected.item(), rel=1e-6)
     assert not any(term.requires_grad for term in t.values())
 
@@ -60,7 +58,11 @@ def gradients(config, part):
 @pytest.mark.parametrize(
     ("only", "reached", "untouched"),
     [
-        ("weight_prediction", ["predict_same.sentinel1", "predict_cross", "stems", "trunk"], ["head"]),
+        (
+            "weight_prediction",
+            ["predict_same.sentinel1", "predict_cross", "stems", "trunk"],
+            ["head"],
+        ),
         ("weight_cross", ["head_cross", "trunk", "stems"], ["head_same", "predict"]),
         ("weight_uni", ["head_same", "trunk"], ["head_cross", "predict"]),
         ("weight_sigreg", ["head_same", "head_cross", "trunk"], ["predict"]),
@@ -80,7 +82,12 @@ def test_targets_carry_gradient_only_where_asked():
     reached = {}
     for stop in (True, False):
         config = replace(
-            SMALL, stop_gradient=stop, normalise_targets=False, weight_cross=0, weight_uni=0, weight_sigreg=0
+            SMALL,
+            stop_gradient=stop,
+            normalise_targets=False,
+            weight_cross=0,
+            weight_uni=0,
+            weight_sigreg=0,
         )
         model = built(config)
         for predictor in (*model.predict_same.values(), model.predict_cross):

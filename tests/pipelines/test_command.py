@@ -1,0 +1,159 @@
+"""The commands that users type, by the real executables, in a copy of the checkout with nothing exported."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPO
+
+DAGSTER = Path(sys.executable).parent / "dagster"
+COMMAND = ["asset", "materialize", "--select", "crjepa_index"]
+
+
+def copy_checkout(target: Path, wheels: Path) -> Path:
+    """What a fresh clone holds, plus the sample's wheels, so that each test does not fetch them again."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=REPO,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        if name and (REPO / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPO / name, target / name)
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
+        subprocess.run(["git", *command], cwd=target, check=True)
+    (target / "data").mkdir()
+    (target / "data" / "downloads").symlink_to(wheels)
+    return target
+
+
+def clean_environment(**changes: str) -> dict[str, str]:
+    """The environment of a shell in which nothing of ours was exported."""
+    ours = ("JEPA_", "DAGSTER_", "MLFLOW_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | changes
+
+
+def dagster(checkout: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DAGSTER, *arguments],
+        cwd=checkout,
+        env=clean_environment(**changes),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory, wheels):
+    return copy_checkout(tmp_path_factory.mktemp("clone"), wheels)
+
+
+@pytest.fixture(scope="module")
+def first(checkout):
+    """The exact command on a fresh clone."""
+    return dagster(checkout, *COMMAND)
+
+
+def test_on_a_fresh_clone_it_makes_what_is_missing_and_says_what_and_how_long(first, checkout):
+    assert first.returncode == 0, first.stdout
+    assert "materializes first what is missing or stale, in about" in first.stdout
+    for name in ("sentinel1_patches", "sentinel2_patches", "patch_pairs", "crjepa_model", "crjepa_descriptors"):
+        assert f"{name}, which was never made" in first.stdout
+    assert "Training:" in first.stdout
+    assert "Community Data License Agreement" in first.stdout
+    assert "superseded" not in first.stdout
+    assert list((checkout / "data" / "indexes" / "crjepa").iterdir())
+
+
+def test_all_that_is_produced_lies_under_ignored_folders(first, checkout):
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        COMMAND,
+        ["asset", "materialize", "--select", "*crjepa_index"],
+        ["asset", "materialize", "-m", "pipelines.definitions", "--select", "crjepa_index"],
+    ],
+)
+def test_a_second_time_everything_is_current_and_it_says_so(first, checkout, arguments):
+    done = dagster(checkout, *arguments)
+    assert done.returncode == 0, done.stdout
+    assert "crjepa_index is current: nothing to do" in done.stdout
+    assert "materializes first" not in done.stdout
+    assert " took " not in done.stdout
+
+
+def test_without_bootstrapping_a_missing_upstream_is_a_plain_error(checkout, tmp_path):
+    config = json.dumps({"ops": {"crjepa_index": {"config": {"bootstrap": False}}}})
+    done = dagster(checkout, *COMMAND, "--config-json", config, JEPA_DATA=str(tmp_path))
+    assert done.returncode != 0
+    assert "crjepa_index needs crjepa_descriptors, which is not in" in done.stdout
+    assert "Run: dagster asset materialize --select '*crjepa_index'" in done.stdout
+
+
+def test_asset_list_needs_no_option_either(checkout):
+    assert "crjepa_index" in dagster(checkout, "asset", "list").stdout.split()
+
+
+@pytest.mark.parametrize("source", ["pyproject.toml", "workspace.yaml"])
+def test_dagster_dev_comes_up_with_the_same_code_location(tmp_path, wheels, source):
+    checkout = copy_checkout(tmp_path / "clone", wheels)
+    if source == "workspace.yaml":
+        # With a block in pyproject, dagster does not look at workspace.yaml.
+        (checkout / "pyproject.toml").unlink()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (tmp_path / "log").open("w")
+    server = subprocess.Popen(
+        [DAGSTER, "dev", "--port", str(port)],
+        cwd=checkout,
+        env=clean_environment(),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        entries = wait_for_locations(port, server)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+        log.close()
+    assert [(e["name"], e["loadStatus"]) for e in entries] == [("jepa", "LOADED")]
+    assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+
+
+def wait_for_locations(port, server):
+    query = "{workspaceOrError {... on Workspace {locationEntries {name loadStatus locationOrLoadError {__typename}}}}}"
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/graphql",
+        json.dumps({"query": query}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    for _ in range(180):
+        assert server.poll() is None, "dagster dev ended by itself"
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
+                if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
+                    return entries
+        except OSError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError("dagster dev did not come up in 90 s")
