@@ -91,11 +91,11 @@ SIZES = {
     "tiny": CRJEPAConfig(
         input_size=120,
         patch_size=20,
-        width=192,
+        width=128,
         depth=4,
-        heads=3,
+        heads=4,
         predictor_depth=2,
-        head_hidden=(192,),
+        head_hidden=(256,),
     ),
     "paper": CRJEPAConfig(),
 }

@@ -45,17 +45,14 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
 def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tuple[StageResult, dict[str, float]]:
     from jepa_core import atomic
     from jepa_core.evaluation.benchmark import run_benchmark
+    from jepa_core.evaluation.examples import example_searches
     from jepa_core.evaluation.report import ReportContext, markdown_table, write_report
     from jepa_core.tables import PAIRS, read_table
 
     model = upstream[f"{variant}_model"]
-    results = run_benchmark(
-        store,
-        variant,
-        model.data_version,
-        read_table(store.pairs, PAIRS),
-        (SENTINEL1, SENTINEL2),
-    )
+    pairs, sensors = read_table(store.pairs, PAIRS), (SENTINEL1, SENTINEL2)
+    results = run_benchmark(store, variant, model.data_version, pairs, sensors)
+    examples = example_searches(store, variant, model.data_version, pairs, sensors)
     context = ReportContext(
         variant=variant,
         model=model.data_version,
@@ -67,7 +64,7 @@ def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tup
         archive=atomic.read_json(store.root / "root.json")["archive"],
     )
     folder = store.benchmark(variant)
-    write_report(folder, results, context, pictures={})
+    write_report(folder, results, context, pictures={"Searches from radar to optical": examples})
     figures = {}
     for result in results:
         direction = "_to_".join(SENSORS[name].short for name in (result.query, result.gallery))
@@ -79,6 +76,7 @@ def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tup
     stage_result = StageResult(
         outputs=relative(store, [folder, *sorted(folder.iterdir())]),
         summary={"report": str(folder / "report.html"), "model": model.data_version},
+        pictures={"searches": examples},
         tables={"results": markdown_table(results)},
     )
     return stage_result, figures

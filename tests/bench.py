@@ -1,0 +1,102 @@
+"""`make bench`: what costs time, each against a reference measured in the same run, on a synthetic archive."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from jepa_core.archive.discover import Archive
+from jepa_core.extraction import ExtractionConfig, extract, read_patches, read_pixels
+from jepa_core.index import build_index, open_index
+from jepa_core.pairing import PairingConfig, pair_patches
+from jepa_core.sensors import SENTINEL1, SENTINEL2
+from jepa_core.store import Store
+from jepa_core.training.batches import batch_at, model_generator
+from jepa_core.training.cache import build_cache, open_cache
+from jepa_core.variants import registry
+from jepa_core.vectors import Descriptors
+from tests.synthetic import write_pairs
+
+SENSORS = (SENTINEL1, SENTINEL2)
+
+
+def seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Fastest of some calls, after one that warms up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def report(what: str, ours: float, reference: float, against: str) -> None:
+    print(f"{what:<52} {1000 * ours:9.2f} ms   {ours / reference:6.2f} x {against} ({1000 * reference:.2f} ms)")
+
+
+def main() -> None:
+    """Prints the table."""
+    print(f"torch on {torch.get_num_threads()} threads")
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        write_pairs(root / "archive", 96)
+        store = Store.at(root / "data")
+        for sensor in SENSORS:
+            extract(store, Archive(root / "archive").scenes(sensor), sensor, ExtractionConfig())
+        a, b = (read_patches(store, sensor) for sensor in SENSORS)
+        pairs = pair_patches(a, b, PairingConfig())
+        train = pairs[pairs["split"] == "train"]
+        build_cache(store, root / "cache", train, SENSORS)
+        cache = open_cache(root / "cache")
+        rows = b.set_index("patch_id", drop=False).loc[train["patch_b"]]
+        bench_batches(store, cache, rows)
+        bench_step(cache)
+        bench_search(root)
+
+
+def bench_batches(store, cache, rows) -> None:
+    """A batch from the flat cache against the same patches from zarr."""
+    ours = seconds(lambda: np.array(cache.pixels["sentinel2"][np.arange(32)]))
+    report(
+        "32 patches from the training cache", ours, seconds(lambda: read_pixels(store, SENTINEL2, rows)), "from zarr"
+    )
+
+
+def bench_step(cache) -> None:
+    """A training step's data and gradient against its forward pass."""
+    variant = registry.build("crjepa", registry.method("crjepa").sizes["tiny"], {"sentinel1": 2, "sentinel2": 12}, 0)
+    batch = batch_at(cache, 0, 32, 0)
+
+    def forward() -> torch.Tensor:
+        return variant.training_loss(batch, model_generator(0, 0)).total
+
+    reference = seconds(forward)
+    report("crjepa tiny: forward and backward, 32 pairs", seconds(lambda: forward().backward()), reference, "forward")
+    report("crjepa tiny: making the batch", seconds(lambda: batch_at(cache, 0, 32, 0)), reference, "forward")
+
+
+def bench_search(root) -> None:
+    """Exact search of 100,000 vectors against numpy's product and partial sort."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(100_000, 256)).astype("float32")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    ids = np.array([f"p{i}" for i in range(len(vectors))], dtype=object)
+    build_index(root / "index", "bench", "0", {"sentinel2": Descriptors(ids, {"same": vectors, "cross": vectors})})
+    index = open_index(root / "index")
+    query = vectors[:1]
+
+    def plain() -> np.ndarray:
+        cosines = vectors @ query[0]
+        top = np.argpartition(-cosines, 10)[:10]
+        return top[np.argsort(-cosines[top])]
+
+    ours = seconds(lambda: index.search(query, "0", "same", SENTINEL2, 10))
+    report("one query, 100,000 vectors of dimension 256", ours, seconds(plain), "numpy")
+
+
+if __name__ == "__main__":
+    main()
