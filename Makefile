@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-DEMO_QUERY := S1B_IW_GRDH_1SDV_20170612T165809_33UUP_27_57
+DEMO_QUERY := S1B_IW_GRDH_1SDV_20170612T165809_33UUP_27_56
 # The demo is on the sample and in data/, whatever archive the shell's settings name.
 ON_SAMPLE := env -u JEPA_ARCHIVE -u JEPA_DATA
 
@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## The whole chain on real Sentinel pairs, then a search from
 	@echo "Activate the environment (. .venv/bin/activate), then:"
 	@echo "  Dagster   dagster dev                            and open http://localhost:3000"
 	@echo "  MLflow    mlflow ui --port 5000 --backend-store-uri sqlite:///data/mlflow/mlflow.db"
-	@echo "                                                   and open http://localhost:5000"
+	@echo "                                                   and open http://localhost:5000/#/experiments/1/runs"
 
 test: $(INSTALLED) ## The default test suite (under 8 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow"
