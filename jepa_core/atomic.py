@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jepa_core.errors import JepaError
+
 _PREFIX = ".tmp-"
 
 
@@ -70,6 +72,17 @@ def new_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `path` for as long as the block lasts."""
+    temporary = _beside(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+
+
+@contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Gives a temporary folder to fill; it takes the place of `path` when the block ends without an error.
 
@@ -105,9 +118,9 @@ def read_json(path: Path) -> Any:
     """Reads JSON.
 
     Raises:
-        ValueError: the file is not JSON; the message names it.
+        JepaError: the file is not JSON; the message names it.
     """
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is not readable JSON ({error}); delete it and run again") from error
+        raise JepaError(f"{path} is not readable JSON ({error}); delete it and run again") from error

@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepa_core.stages import read_record
+from jepa_core.errors import NotMaterializedError
+from jepa_core.stages import lost_output, read_record
 from jepa_core.store import Store
-
-
-class NotMaterializedError(RuntimeError):
-    """Something that is needed was not made yet."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +26,11 @@ def current_model(store: Store, variant: str) -> CurrentModel:
         NotMaterializedError: there is none; the message names the command that makes it.
     """
     record = read_record(store, f"{variant}_model")
-    if record is None:
+    if record is None or lost_output(store, record):
         raise NotMaterializedError(
-            f"no {variant} model in {store.root}. Run: dagster asset materialize --select {variant}_index"
+            f"no whole {variant} model in {store.root}. Run: dagster asset materialize --select {variant}_index"
         )
-    return CurrentModel(store.root / record.outputs[0], record.data_version)
+    return CurrentModel(store.root / record.summary["folder"], record.data_version)
 
 
 def current_index(store: Store, variant: str) -> Path:
@@ -43,8 +40,8 @@ def current_index(store: Store, variant: str) -> Path:
         NotMaterializedError: there is none; the message names the command that makes it.
     """
     record = read_record(store, f"{variant}_index")
-    if record is None:
+    if record is None or lost_output(store, record):
         raise NotMaterializedError(
-            f"no {variant} index in {store.root}. Run: dagster asset materialize --select {variant}_index"
+            f"no whole {variant} index in {store.root}. Run: dagster asset materialize --select {variant}_index"
         )
-    return store.root / record.outputs[0]
+    return store.root / str(record.summary["folder"])

@@ -31,6 +31,8 @@ def search(
     """Find what looks like a patch or an image, also across sensors."""
     # Everything heavy is imported here, so that `jepa --help` answers at once.
     from jepa_core import atomic
+    from jepa_core.archive.discover import archive_identity
+    from jepa_core.errors import JepaError
     from jepa_core.search import answer_sheet, search_by_image, search_by_patch
     from jepa_core.sensors import sensor_named
     from jepa_core.settings import Settings
@@ -38,10 +40,14 @@ def search(
 
     if (patch is None) == (image is None):
         raise typer.BadParameter("give either --patch or --image")
+    if show is not None and (show.is_dir() or show.suffix.lower() != ".png"):
+        raise typer.BadParameter(f"--show needs the name of a PNG file, not {show}")
     if (image is None) != (sensor is None):
         raise typer.BadParameter("--image needs --sensor; --patch takes none, its id says it")
     try:
-        store = Store.at(Settings().data)
+        settings = Settings()
+        store = Store.at(settings.data)
+        store.check_bound(archive_identity(settings))
         gallery = sensor_named(to)
         if patch is not None:
             answer = search_by_patch(store, "crjepa", patch, gallery, k)
@@ -52,9 +58,8 @@ def search(
         if show is not None:
             with atomic.new_file(show) as temporary:
                 temporary.write_bytes(answer_sheet(store, answer))
-    except (KeyError, ValueError, RuntimeError, OSError) as error:
-        message = error.args[0] if isinstance(error, KeyError) and error.args else error
-        typer.secho(f"jepa search: {message}", fg="red", err=True)
+    except JepaError as error:
+        typer.secho(f"jepa search: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"query {answer.query} ({answer.query_sensor.name}): {_labels(answer.query_labels)}")
     typer.echo(f"{'rank':>4}  {'score':>6}  {'lon':>9} {'lat':>8}  time (UTC)        patch and labels")

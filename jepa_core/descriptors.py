@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jepa_core import atomic
+from jepa_core import atomic, versions
 from jepa_core.extraction import read_manifest, read_pixels
 from jepa_core.fingerprint import short
 from jepa_core.model import TrainedModel
@@ -47,14 +47,26 @@ def describe_archive(store: Store, model: TrainedModel) -> DescriptionSummary:
         manifest = read_manifest(store, sensor)
         patches += int(manifest["patches"].sum())
         wanted = {f"{scene}.parquet": scene for scene in manifest["folder"]}
-        there = {path.name: path for path in (folder / name).glob("[!.]*.parquet")}
-        for file_name in there.keys() - wanted.keys():
-            there[file_name].unlink()
-            withdrawn += 1
+        there = set()
+        for path in (folder / name).glob("[!.]*.parquet"):
+            if path.name not in wanted:
+                path.unlink()
+                withdrawn += 1
+            elif _whole(path):
+                there.add(path.name)
         todo += [(sensor, scene) for file_name, scene in wanted.items() if file_name not in there]
     for sensor, scene in track(todo, "Describing", unit="scene"):
         _describe_scene(store, model, sensor, scene, folder / sensor.name / f"{scene}.parquet")
     return DescriptionSummary(patches, len(todo), withdrawn)
+
+
+def _whole(path: Path) -> bool:
+    """Whether a file is readable to its end and of this code version."""
+    try:
+        about = json.loads((pq.read_schema(path).metadata or {}).get(b"jepa", b"{}"))
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    return bool(about.get("version") == versions.DESCRIPTORS)
 
 
 def descriptor_files(store: Store, model: TrainedModel) -> list[Path]:
@@ -81,7 +93,7 @@ def _describe_scene(store: Store, model: TrainedModel, sensor: Sensor, scene: st
         half = pa.array(vectors.astype(np.float16).ravel())
         columns[purpose] = pa.FixedSizeListArray.from_arrays(half, vectors.shape[1])
     about = {
-        "variant": model.name,
+        "version": versions.DESCRIPTORS,
         "model": model.fingerprint,
         "sensor": sensor.name,
         "scene": scene,

@@ -1,8 +1,9 @@
 """Scenes to patches: one zarr and one table a scene, a row in the sensor's manifest when both are in place."""
 
+import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pandas as pd
 
 from jepa_core import atomic, tables, versions
 from jepa_core.archive.scene import ArchiveError, ReadyPatch, Scene
+from jepa_core.errors import NotMaterializedError
 from jepa_core.fingerprint import fingerprint, short
+from jepa_core.grid import PATCH_PIXELS, RESOLUTION_M
 from jepa_core.progress import track
 from jepa_core.sensors import Sensor
 from jepa_core.splits import split_of_cell
+from jepa_core.stages import size_of
 from jepa_core.store import Store
 
 _CHUNK = 32
@@ -24,19 +28,11 @@ _CHUNK = 32
 _SHARD = 16 * _CHUNK
 """Patches in a zarr shard, the unit that is one file."""
 
-_PARTS = ("pixels.zarr", "patches.parquet")
-"""What a scene's folder holds."""
+_PLACE_TOLERANCE_M = 0.5
+"""How far a raster may lie from where its metadata say."""
 
 _COMMIT_SECONDS = 5.0
 """The manifest is written at least this often: what a kill can cost."""
-
-
-@dataclass(frozen=True)
-class ExtractionConfig:
-    """Settings of the cut."""
-
-    patch_pixels: int = 120
-    """Side of a patch, pixels of 10 m (BigEarthNet's, and CSMAE's input)."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +52,20 @@ class ExtractionSummary:
     """Scenes that the archive no longer holds."""
 
 
-def extract(store: Store, scenes: Sequence[Scene], sensor: Sensor, config: ExtractionConfig) -> ExtractionSummary:
+def extract(store: Store, scenes: Sequence[Scene], sensor: Sensor) -> ExtractionSummary:
     """Brings the sensor's patches in line with the archive's scenes; only what is new or changed is read.
 
     Args:
         store: the data root.
         scenes: all scenes of the sensor in the archive.
         sensor: the sensor.
-        config: the settings of the cut; another setting cuts everything again.
 
     Raises:
         ArchiveError: a band file cannot be read, or is not of the patch's place or size.
     """
     root = store.patches(sensor)
     known = {row["scene_id"]: row for row in tables.records(read_manifest(store, sensor))}
-    wanted = {scene.id: (scene, _scene_fingerprint(scene, config)) for scene in scenes}
+    wanted = {scene.id: (scene, _scene_fingerprint(scene)) for scene in scenes}
     withdrawn = [scene_id for scene_id in known if scene_id not in wanted]
     rows = {scene_id: row for scene_id, row in known.items() if scene_id in wanted}
     todo = [
@@ -78,13 +73,13 @@ def extract(store: Store, scenes: Sequence[Scene], sensor: Sensor, config: Extra
         for scene, scene_fingerprint in wanted.values()
         if scene.id not in rows
         or rows[scene.id]["fingerprint"] != scene_fingerprint
-        or not all((root / rows[scene.id]["folder"] / part).exists() for part in _PARTS)
+        or size_of(root / rows[scene.id]["folder"]) != rows[scene.id]["bytes"]
     ]
     if withdrawn:
         _write_manifest(root, rows)
     committed = time.monotonic()
     for scene, scene_fingerprint in track(todo, f"Cutting {sensor.name}", unit="scene"):
-        rows[scene.id] = _extract_scene(root, scene, scene_fingerprint, config)
+        rows[scene.id] = _extract_scene(root, scene, scene_fingerprint)
         if time.monotonic() - committed > _COMMIT_SECONDS:
             _write_manifest(root, rows)
             committed = time.monotonic()
@@ -111,18 +106,26 @@ def scene_files(store: Store, sensor: Sensor) -> list[Path]:
     """The manifest and all that it names: what must be there for an extraction to stand."""
     root = store.patches(sensor)
     folders = read_manifest(store, sensor)["folder"]
-    return [root / "manifest.parquet", *(root / folder / part for folder in folders for part in _PARTS)]
+    return [root / "manifest.parquet", *(root / folder for folder in folders)]
+
+
+def patches_version(store: Store, sensor: Sensor) -> str:
+    """Data version of a sensor's patches: of what they hold, not of how or when they came about."""
+    manifest = read_manifest(store, sensor)
+    return fingerprint(sorted(zip(manifest["scene_id"], manifest["holds"], strict=True)))
 
 
 def read_patches(store: Store, sensor: Sensor) -> pd.DataFrame:
     """All patches in the sensor's manifest (schema `tables.PATCHES`), sorted by id.
 
     Raises:
-        FileNotFoundError: nothing was extracted yet.
+        NotMaterializedError: nothing was extracted yet.
     """
     manifest = read_manifest(store, sensor)
     if manifest.empty:
-        raise FileNotFoundError(f"no {sensor.name} patches in {store.root}: extract them first")
+        raise NotMaterializedError(
+            f"no {sensor.name} patches in {store.root}. Run: dagster asset materialize --select {sensor.name}_patches"
+        )
     root = store.patches(sensor)
     paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
     table = tables.read_tables(paths, tables.PATCHES, f"{sensor.name} patches")
@@ -163,50 +166,62 @@ def read_pixels(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
     return pixels
 
 
-def _scene_fingerprint(scene: Scene, config: ExtractionConfig) -> str:
-    return fingerprint({"content": scene.content(), "config": asdict(config), "version": versions.PATCHES})
+def _scene_fingerprint(scene: Scene) -> str:
+    return fingerprint({"content": scene.content(), "version": versions.PATCHES})
 
 
-def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str, config: ExtractionConfig) -> dict[str, Any]:
+def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str) -> dict[str, Any]:
     started = time.perf_counter()
-    folder = root / f"{scene.id}-{short(scene_fingerprint)}"
     # Threads suffice: rasterio lets go of the interpreter while GDAL reads and decodes.
-    read = [dask.delayed(_read_patch)(patch, scene.sensor, config) for patch in scene.patches]
+    read = [dask.delayed(_read_patch)(patch, scene.sensor) for patch in scene.patches]
     pixels = np.stack(dask.compute(*read, scheduler="threads"))
+    table = _patch_table(scene, pixels)
+    holds = _hash_of(pixels, table)
+    # Named by what it holds: a scene whose files were only touched keeps its folder, and its descriptors.
+    folder = root / f"{scene.id}-{short(holds)}"
     with atomic.new_folder(folder) as temporary:
         _write_zarr(temporary / "pixels.zarr", pixels, scene.sensor)
-        tables.write_table(_patch_table(scene, pixels), tables.PATCHES, temporary / "patches.parquet")
+        tables.write_table(table, tables.PATCHES, temporary / "patches.parquet")
     return {
         "scene_id": scene.id,
         "sensor": scene.sensor.name,
         "time": scene.time,
-        "content": scene.content(),
         "fingerprint": scene_fingerprint,
+        "holds": holds,
         "folder": folder.name,
+        "bytes": size_of(folder),
         "patches": len(scene.patches),
         "seconds": time.perf_counter() - started,
     }
 
 
-def _read_patch(patch: ReadyPatch, sensor: Sensor, config: ExtractionConfig) -> np.ndarray:
-    """One patch as (bands, y, x); bands coarser than 10 m are interpolated bilinearly within the patch."""
+def _hash_of(pixels: np.ndarray, table: pd.DataFrame) -> str:
+    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes())
+    digest.update(table.to_json(orient="records", date_format="iso", double_precision=15).encode())
+    return digest.hexdigest()
+
+
+def _read_patch(patch: ReadyPatch, sensor: Sensor) -> np.ndarray:
+    """One patch as (bands, y, x) at 10 m; coarser bands are interpolated bilinearly within the patch."""
     import rasterio
     from rasterio.enums import Resampling
 
-    side = config.patch_pixels
+    side = PATCH_PIXELS
+    if abs(patch.cell.xmax - patch.cell.xmin - side * RESOLUTION_M) > _PLACE_TOLERANCE_M:
+        raise ArchiveError(
+            f"{patch.name} is {patch.cell.xmax - patch.cell.xmin:.0f} m wide; "
+            f"only patches of {side * RESOLUTION_M:.0f} m are read"
+        )
+    place = (patch.cell.xmin, patch.cell.ymin, patch.cell.xmax, patch.cell.ymax)
     pixels = np.empty((len(sensor.bands), side, side), dtype=sensor.dtype)
     for i, band in enumerate(sensor.band_names):
         path = patch.bands[band].path
         try:
             with rasterio.open(path) as file:
-                placed = np.allclose(
-                    file.bounds,
-                    (patch.cell.xmin, patch.cell.ymin, patch.cell.xmax, patch.cell.ymax),
-                    atol=0.5,
-                )
+                placed = np.allclose(file.bounds, place, atol=_PLACE_TOLERANCE_M)
                 if not placed or file.crs is None or file.crs.to_epsg() != patch.cell.epsg:
                     raise ArchiveError(f"{path} lies at {file.crs} {tuple(file.bounds)}, its metadata say {patch.cell}")
-                # GDAL takes a size that equals the file's as is; only coarser bands are resampled.
+                # A band at 10 m already has this size and is taken as it is.
                 pixels[i] = file.read(1, out_shape=(side, side), resampling=Resampling.bilinear)
         except rasterio.errors.RasterioError as error:
             raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
@@ -230,7 +245,7 @@ def _write_zarr(path: Path, pixels: np.ndarray, sensor: Sensor) -> None:
 
 
 def valid_mask(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """Where all bands hold a measurement.
+    """Where all bands hold a measurement. Level-2A has no measured value of 0: water, too, is at least 1.
 
     Args:
         pixels: (..., bands, y, x) in the sensor's unit.
@@ -277,7 +292,7 @@ def _patch_table(scene: Scene, pixels: np.ndarray) -> pd.DataFrame:
 def _scene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(tables.SCENES.columns))
     table["time"] = pd.to_datetime(table["time"], utc=True)
-    text = ("scene_id", "sensor", "content", "fingerprint", "folder")
+    text = ("scene_id", "sensor", "fingerprint", "holds", "folder")
     return table.astype(
         {
             **dict.fromkeys(text, "str"),

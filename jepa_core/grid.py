@@ -4,8 +4,11 @@ import math
 import re
 from dataclasses import dataclass
 
-TILE_SIDE_M = 109_800
-"""Side of a Sentinel-2 tile, metres (10,980 pixels of 10 m)."""
+RESOLUTION_M = 10.0
+"""Pixel of a patch, metres."""
+
+PATCH_PIXELS = 120
+"""Side of a patch, pixels (BigEarthNet's, and CSMAE's input)."""
 
 _TILE_SNAP_M = 60
 """Tile corners lie on multiples of the coarsest band's pixel."""

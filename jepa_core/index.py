@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.fingerprint import short
 from jepa_core.sensors import Sensor
+from jepa_core.tables import INDEX_IDS, read_table, write_table
 from jepa_core.vectors import PURPOSES, Descriptors, Purpose, check_unit
 
 
-class BrokenIndexError(RuntimeError):
+class BrokenIndexError(JepaError):
     """An index is missing or broken."""
 
 
-class FingerprintMismatchError(RuntimeError):
+class FingerprintMismatchError(JepaError):
     """Vectors of one model were offered to the index of another."""
 
 
@@ -71,7 +73,7 @@ class DescriptorIndex:
 
         Raises:
             FingerprintMismatchError: the queries are another model's.
-            ValueError: k below 1, or vectors of another dimension.
+            JepaError: k below 1, or vectors of another dimension.
             DescriptorError: queries are not finite unit vectors.
         """
         if model != self.model:
@@ -79,9 +81,9 @@ class DescriptorIndex:
                 f"queries of model {short(model)} cannot be searched in the index of model {short(self.model)}"
             )
         if k < 1:
-            raise ValueError(f"k is {k}; at least one hit must be asked for")
+            raise JepaError(f"k is {k}; at least one hit must be asked for")
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
-            raise ValueError(f"queries have the shape {vectors.shape}, not (n, {self.dimension})")
+            raise JepaError(f"queries have the shape {vectors.shape}, not (n, {self.dimension})")
         check_unit(vectors, "queries")
         index = self.flat[purpose, sensor.name]
         scores, ids = index.search(np.ascontiguousarray(vectors, np.float32), min(k, index.ntotal))
@@ -94,12 +96,12 @@ class DescriptorIndex:
         """The stored vector of a patch, (1, dimension).
 
         Raises:
-            KeyError: the patch is not in the index of that sensor.
+            UnknownNameError: the patch is not in the index of that sensor.
         """
         try:
             found = self.flat[purpose, sensor.name].reconstruct(vector_id(patch_id))
         except RuntimeError as error:
-            raise KeyError(f"no {sensor.name} patch {patch_id!r} in the index") from error
+            raise UnknownNameError(f"no {sensor.name} patch {patch_id!r} in the index") from error
         return np.asarray(found)[None]
 
 
@@ -135,7 +137,7 @@ def build_index(folder: Path, variant: str, model: str, descriptors: Mapping[str
             first = table.loc[table["id"].duplicated(), "id"].iloc[0]
             twins = table.loc[table["id"] == first, "patch_id"].tolist()
             raise BrokenIndexError(f"patches {twins[0]} and {twins[1]} have the same id; rename one")
-        table.to_parquet(temporary / "ids.parquet", index=False)
+        write_table(table.astype({"patch_id": "str"}), INDEX_IDS, temporary / "ids.parquet")
         about = {
             "variant": variant,
             "model": model,
@@ -164,14 +166,14 @@ def open_index(folder: Path) -> DescriptorIndex:
             try:
                 flat[purpose, sensor] = faiss.read_index(str(path))
             except RuntimeError as error:
-                raise BrokenIndexError(f"{path} is not readable ({error}); build the index again") from error
-    ids = pd.read_parquet(folder / "ids.parquet")
+                raise BrokenIndexError(f"{path} is not readable ({error}); delete {folder} and run again") from error
+    ids = read_table(folder / "ids.parquet", INDEX_IDS)
     for (purpose, sensor), index in flat.items():
         expected = int((ids["sensor"] == sensor).sum())
         if index.ntotal != expected or index.d != about["dimension"]:
             raise BrokenIndexError(
                 f"{folder / _file_name(purpose, sensor)} holds {index.ntotal} vectors of dimension {index.d}, "
-                f"not {expected} of {about['dimension']}; build the index again"
+                f"not {expected} of {about['dimension']}; delete {folder} and run again"
             )
     names = dict(zip(ids["id"].tolist(), ids["patch_id"].tolist(), strict=True))
     return DescriptorIndex(about["variant"], about["model"], about["dimension"], flat, names)

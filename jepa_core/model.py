@@ -12,9 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from jepa_core import atomic
 from jepa_core.device import best_device
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import file_digest, fingerprint
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.statistics import BandStatistics, normalise
+from jepa_core.tables import HISTORY, write_table
 from jepa_core.variants import registry
 from jepa_core.variants.variant import Variant
 from jepa_core.vectors import Purpose
@@ -23,7 +25,7 @@ Statistics = Mapping[str, Mapping[str, BandStatistics]]
 """By sensor and band name."""
 
 
-class ModelError(RuntimeError):
+class ModelError(JepaError):
     """A model's files are not what they claim to be, or do not fit what is asked of them."""
 
 
@@ -102,7 +104,7 @@ def save_model(
             "weights_sha256": file_digest(weights),
         }
         model_fingerprint = fingerprint(identity)
-        pd.DataFrame(history).to_parquet(temporary / "history.parquet", index=False)
+        write_table(pd.DataFrame(history), HISTORY, temporary / "history.parquet")
         atomic.write_json(
             temporary / "model.json",
             {**identity, "fingerprint": model_fingerprint, "about": dict(about)},
@@ -117,11 +119,13 @@ def load_model(folder: Path) -> TrainedModel:
         ModelError: weights or description were changed since they were written, or the sensors' bands are
             others than those it was trained with.
     """
+    if not all((folder / name).exists() for name in ("model.json", "weights.safetensors")):
+        raise ModelError(f"no whole model in {folder}; delete it and run again")
     fields = atomic.read_json(folder / "model.json")
     identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
     weights = folder / "weights.safetensors"
     if file_digest(weights) != identity["weights_sha256"] or fingerprint(identity) != fields["fingerprint"]:
-        raise ModelError(f"the files in {folder} are not those that were written; train again")
+        raise ModelError(f"the files in {folder} are not those that were written; delete it and run again")
     for name, bands in identity["bands"].items():
         if tuple(bands) != SENSORS[name].band_names:
             raise ModelError(f"{folder} was trained on {name} bands {', '.join(bands)}")

@@ -1,10 +1,13 @@
 """Patches of two sensors to pairs."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from jepa_core import tables
+from jepa_core.fingerprint import fingerprint
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,22 @@ def pair_patches(a: pd.DataFrame, b: pd.DataFrame, config: PairingConfig) -> pd.
         }
     )
     return tables.validated(pairs.sort_values("patch_a", ignore_index=True), tables.PAIRS, "pairs")
+
+
+def pairs_version(pairs: pd.DataFrame, a: pd.DataFrame, b: pd.DataFrame, holds: Mapping[str, str]) -> str:
+    """Data version of pairs: of the table and of what the scenes that it draws on hold.
+
+    Args:
+        pairs: the pairs.
+        a: patches of the first sensor.
+        b: patches of the second sensor.
+        holds: hash of what each scene holds, by scene id.
+    """
+    scenes: set[str] = set()
+    for patches, column in ((a, "patch_a"), (b, "patch_b")):
+        scenes.update(patches.loc[patches["patch_id"].isin(pairs[column]), "scene_id"])
+    rows = hashlib.sha256(pd.util.hash_pandas_object(pairs, index=False).to_numpy().tobytes())
+    return fingerprint({"pairs": rows.hexdigest(), "scenes": {scene: holds[scene] for scene in sorted(scenes)}})
 
 
 def _days_apart(joined: pd.DataFrame) -> pd.Series:

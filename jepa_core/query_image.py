@@ -9,24 +9,26 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from jepa_core.errors import JepaError
+from jepa_core.extraction import valid_mask
+from jepa_core.grid import PATCH_PIXELS, RESOLUTION_M
 from jepa_core.sensors import Sensor
 
-RESOLUTION_M = 10.0
-"""Pixel of a patch on the ground."""
+MIN_VALID_FRACTION = 0.5
+"""A query with less to look at finds what is empty, too."""
 
 
-class QueryImageError(ValueError):
+class QueryImageError(JepaError):
     """A file cannot serve as a query."""
 
 
-def read_query_image(path: Path, sensor: Sensor, patch_pixels: int) -> np.ndarray:
+def read_query_image(path: Path, sensor: Sensor) -> np.ndarray:
     """Pixels of the middle of an image, cut to a patch.
 
     Args:
         path: a GeoTIFF whose band descriptions name the sensor's bands, or a folder with a raster a band named
             `..._<band>.tif`, as BigEarthNet has. Values in the sensor's unit.
         sensor: the image's sensor.
-        patch_pixels: side of a patch, pixels of 10 m.
 
     Returns:
         (bands, y, x) in the sensor's dtype and band order.
@@ -40,9 +42,14 @@ def read_query_image(path: Path, sensor: Sensor, patch_pixels: int) -> np.ndarra
         sources = _bands_in_file(path, sensor)
     else:
         raise QueryImageError(f"there is no file {path}")
-    pixels = np.stack([_read_middle(*sources[band], patch_pixels) for band in sensor.band_names])
+    pixels = np.stack([_read_middle(*sources[band]) for band in sensor.band_names])
     _check_unit(pixels, sensor, path)
-    return pixels.astype(sensor.dtype)
+    missing = np.nan if sensor.nodata is None else sensor.nodata
+    filled: np.ndarray = np.nan_to_num(pixels, nan=missing).astype(sensor.dtype)
+    valid = float(valid_mask(filled, sensor).mean())
+    if valid < MIN_VALID_FRACTION:
+        raise QueryImageError(f"{path} has {100 * valid:.0f} % valid pixels in its middle; half are needed")
+    return filled
 
 
 def _check_unit(pixels: np.ndarray, sensor: Sensor, path: Path) -> None:
@@ -51,6 +58,8 @@ def _check_unit(pixels: np.ndarray, sensor: Sensor, path: Path) -> None:
     values = pixels[np.isfinite(pixels)]
     if values.size == 0:
         raise QueryImageError(f"{path} holds no finite value")
+    if unit == "DN" and (values.min() < 0 or values.max() > 65535):
+        raise QueryImageError(f"{path} holds values from {values.min():.4g} to {values.max():.4g}; DN are 0 to 65535")
     if unit == "DN" and 0 < values.max() <= 10:
         raise QueryImageError(f"{path} reaches {values.max():.3g} only: reflectance? DN (x 10,000) is expected")
     if unit == "dB" and values.min() >= 0:
@@ -85,25 +94,26 @@ def _bands_in_file(path: Path, sensor: Sensor) -> Mapping[str, tuple[Path, int]]
     return {band: (path, described[band]) for band in sensor.band_names}
 
 
-def _read_middle(path: Path, band: int, patch_pixels: int) -> np.ndarray:
+def _read_middle(path: Path, band: int) -> np.ndarray:
     try:
         with rasterio.open(path) as file:
             # Without a CRS in metres the pixel is taken to be 10 m, as the patches' is.
             metric = file.crs is not None and file.crs.is_projected
             size = abs(file.res[0]) if metric else RESOLUTION_M
-            side = patch_pixels * RESOLUTION_M / size
+            side = PATCH_PIXELS * RESOLUTION_M / size
             if side > min(file.width, file.height) + 1e-6:
                 raise QueryImageError(
                     f"{path} covers {file.width * size:.0f} x {file.height * size:.0f} m; a patch needs "
-                    f"{patch_pixels * RESOLUTION_M:.0f} m"
+                    f"{PATCH_PIXELS * RESOLUTION_M:.0f} m"
                 )
             window = Window((file.width - side) / 2, (file.height - side) / 2, side, side)
-            pixels: np.ndarray = file.read(
+            pixels = file.read(
                 band,
                 window=window,
-                out_shape=(patch_pixels, patch_pixels),
+                out_shape=(PATCH_PIXELS, PATCH_PIXELS),
                 resampling=Resampling.bilinear,
+                masked=True,
             )
-            return pixels
+            return np.ma.filled(pixels.astype(np.float64), np.nan)
     except RasterioError as error:
         raise QueryImageError(f"{path} cannot be read as a raster: {error}") from error

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from jepa_core.catalog import current_index, current_model
-from jepa_core.extraction import ExtractionConfig, read_patches, read_pixels
+from jepa_core.errors import NotMaterializedError, UnknownNameError
+from jepa_core.extraction import read_patches, read_pixels
 from jepa_core.index import DescriptorIndex, open_index
 from jepa_core.pictures import Tile, contact_sheet, preview
 from jepa_core.query_image import read_query_image
@@ -16,14 +17,6 @@ from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
 from jepa_core.tables import records
 from jepa_core.vectors import Purpose
-
-
-class UnknownPatchError(KeyError):
-    """No patch of that id is in the archive."""
-
-    def __str__(self) -> str:
-        """The message as it was given; KeyError would quote it."""
-        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -79,16 +72,18 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     """Patches most like one of the archive's own; the query itself is no hit.
 
     Raises:
-        UnknownPatchError: no such patch.
+        UnknownNameError: no such patch.
+        FingerprintMismatchError: the index is of another model than the current one.
         NotMaterializedError: no index yet; the message names the command.
     """
     index = open_index(current_index(store, variant))
+    model = current_model(store, variant).fingerprint
     for sensor in SENSORS.values():
         patches = read_patches(store, sensor).set_index("patch_id", drop=False)
         if patch_id in patches.index:
             break
     else:
-        raise UnknownPatchError(
+        raise UnknownNameError(
             f"no patch {patch_id!r} in {store.root}; ids are listed in the patches.parquet files under "
             f"{store.root / 'patches'}"
         )
@@ -96,7 +91,7 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     purpose = _purpose(sensor, to)
     vector = index.vector(patch_id, purpose, sensor)
     itself = sensor is to
-    found = index.search(vector, index.model, purpose, to, k + 1 if itself else k)
+    found = index.search(vector, model, purpose, to, k + 1 if itself else k)
     ranked = [(hit, score) for hit, score in zip(found.patch_ids[0], found.scores[0], strict=True) if hit != patch_id][
         :k
     ]
@@ -121,7 +116,7 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
     from jepa_core.model import load_model
 
     index: DescriptorIndex = open_index(current_index(store, variant))
-    pixels = read_query_image(path, sensor, ExtractionConfig().patch_pixels)
+    pixels = read_query_image(path, sensor)
     model = load_model(current_model(store, variant).folder)
     purpose = _purpose(sensor, to)
     vector = model.describe(pixels[None], sensor, purpose)
@@ -167,7 +162,14 @@ def _purpose(sensor: Sensor, to: Sensor) -> Purpose:
 
 
 def _rows(store: Store, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:
-    return read_patches(store, sensor).set_index("patch_id", drop=False).loc[patch_ids]
+    patches = read_patches(store, sensor).set_index("patch_id", drop=False)
+    withdrawn = [patch_id for patch_id in patch_ids if patch_id not in patches.index]
+    if withdrawn:
+        raise NotMaterializedError(
+            f"the index is behind the patches: {withdrawn[0]} is gone. "
+            "Run: dagster asset materialize --select crjepa_index"
+        )
+    return patches.loc[patch_ids]
 
 
 def _hits(store: Store, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None) -> tuple[Hit, ...]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jepa_core.errors import UnknownNameError
+
 
 @dataclass(frozen=True)
 class Band:
@@ -17,8 +19,8 @@ class Band:
     unit: str
     """Unit of the stored values: `DN` (reflectance x 10,000) or `dB`."""
 
-    valid_range: tuple[float, float]
-    """Values outside are not measurements; statistics of a training set must lie inside."""
+    mean_range: tuple[float, float]
+    """Where the mean over a set of patches lies; outside it, values are in another unit."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,21 @@ class Sensor:
         """Positions of the named bands along the band axis.
 
         Raises:
-            KeyError: a name is not a band of this sensor; the message names it.
+            UnknownNameError: a name is not a band of this sensor; the message names it.
         """
         known = {name: i for i, name in enumerate(self.band_names)}
         for name in names:
             if name not in known:
-                raise KeyError(f"{self.name} has no band {name!r}; it has {', '.join(known)}")
+                raise UnknownNameError(f"{self.name} has no band {name!r}; it has {', '.join(known)}")
         return [known[name] for name in names]
 
 
 def _reflectance(name: str, resolution_m: float) -> Band:
-    return Band(name, resolution_m, unit="DN", valid_range=(0.0, 20000.0))
+    return Band(name, resolution_m, unit="DN", mean_range=(5.0, 20000.0))
 
 
 def _backscatter(name: str) -> Band:
-    return Band(name, resolution_m=10.0, unit="dB", valid_range=(-70.0, 50.0))
+    return Band(name, resolution_m=10.0, unit="dB", mean_range=(-45.0, 10.0))
 
 
 SENTINEL1 = Sensor(
@@ -103,10 +105,10 @@ def sensor_named(name: str) -> Sensor:
     """The sensor of a long or a short name.
 
     Raises:
-        KeyError: no sensor has that name; the message lists those that are known.
+        UnknownNameError: no sensor has that name; the message lists those that are known.
     """
     for sensor in SENSORS.values():
         if name in (sensor.name, sensor.short):
             return sensor
     known = ", ".join(f"{s.short} ({s.name})" for s in SENSORS.values())
-    raise KeyError(f"unknown sensor {name!r}; known are {known}")
+    raise UnknownNameError(f"unknown sensor {name!r}; known are {known}")

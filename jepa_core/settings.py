@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Read from the environment; each has a default, so that nothing need be set."""
 
-    model_config = SettingsConfigDict(env_prefix="JEPA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="JEPA_", frozen=True, env_ignore_empty=True)
 
     archive: Path | None = None
     """JEPA_ARCHIVE: root of the scenes that the user holds. Unset: the sample, fetched on demand."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from jepa_core import atomic
@@ -28,8 +29,8 @@ class StageRecord:
     inputs: dict[str, str]
     """Data version of each input."""
 
-    outputs: tuple[str, ...]
-    """Paths under the data root that must be there for the record to hold."""
+    outputs: dict[str, int]
+    """Bytes of each output, by path under the data root: one that is lost or cut short unmakes the stage."""
 
     summary: dict[str, Any]
     """Counts and figures worth showing."""
@@ -44,15 +45,24 @@ def stage_fingerprint(stage: str, version: str, config: Mapping[str, Any], input
 
 
 def read_record(store: Store, stage: str) -> StageRecord | None:
-    """The stage's record; None where there is none, or where something it names is gone."""
+    """The stage's record, whether its outputs are still there or not; None where the stage was never made."""
     path = store.stage_records / f"{stage}.json"
-    if not path.exists():
-        return None
-    fields = atomic.read_json(path)
-    record = StageRecord(**{**fields, "outputs": tuple(fields["outputs"])})
-    if all((store.root / output).exists() for output in record.outputs):
-        return record
+    return StageRecord(**atomic.read_json(path)) if path.exists() else None
+
+
+def lost_output(store: Store, record: StageRecord) -> str | None:
+    """An output that is gone or no longer of its size, by path under the data root; None where all stand."""
+    for output, size in record.outputs.items():
+        if size_of(store.root / output) != size:
+            return output
     return None
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files under a folder; -1 where there is nothing."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.exists() else -1
 
 
 def write_record(store: Store, record: StageRecord) -> None:

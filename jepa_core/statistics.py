@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jepa_core.errors import JepaError
 from jepa_core.extraction import valid_mask
 from jepa_core.sensors import Sensor
 
@@ -23,7 +24,7 @@ class BandStatistics:
     """Unit of both, so that statistics of one unit are never applied to values of another."""
 
 
-class StatisticsError(ValueError):
+class StatisticsError(JepaError):
     """Values are not what their band's record says."""
 
 
@@ -35,7 +36,7 @@ def band_statistics(batches: Iterable[np.ndarray], sensor: Sensor) -> dict[str, 
         sensor: the sensor.
 
     Raises:
-        StatisticsError: no valid pixel, a constant band, or a mean outside the band's valid range, which a wrong
+        StatisticsError: no valid pixel, a constant band, or a mean outside the band's range, which a wrong
             unit gives.
     """
     count = 0
@@ -53,7 +54,7 @@ def band_statistics(batches: Iterable[np.ndarray], sensor: Sensor) -> dict[str, 
     std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
     statistics = {}
     for i, band in enumerate(sensor.bands):
-        low, high = band.valid_range
+        low, high = band.mean_range
         if not low <= mean[i] <= high:
             raise StatisticsError(
                 f"{sensor.name} {band.name} has the mean {mean[i]:.4g}, outside {low:g} to {high:g} {band.unit}: "

@@ -1,6 +1,6 @@
 """Where everything that is produced lies: one folder, bound to one archive."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import short
 from jepa_core.sensors import Sensor
 
 
-class MixedDataError(RuntimeError):
+class MixedDataError(JepaError):
     """A data root holds products of another archive."""
 
 
@@ -37,10 +38,18 @@ class Store:
         Raises:
             MixedDataError: the root holds products of another archive.
         """
+        if not (self.root / "root.json").exists():
+            atomic.write_json(self.root / "root.json", {"archive": archive})
+        self.check_bound(archive)
+
+    def check_bound(self, archive: str) -> None:
+        """Makes sure that this root belongs to no other archive; writes nothing.
+
+        Raises:
+            MixedDataError: the root holds products of another archive.
+        """
         marker = self.root / "root.json"
-        if not marker.exists():
-            atomic.write_json(marker, {"archive": archive})
-        bound = atomic.read_json(marker)["archive"]
+        bound = atomic.read_json(marker)["archive"] if marker.exists() else archive
         if bound != archive:
             raise MixedDataError(
                 f"{self.root} holds products of the archive {bound!r}, not of {archive!r}. "
@@ -102,19 +111,22 @@ class Store:
         return self.root / "mlflow"
 
     @contextmanager
-    def locked(self, name: str, timeout_seconds: float = -1) -> Iterator[None]:
+    def locked(self, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
         """Holds the lock of a name; the system frees it when the process ends, however it ends.
 
-        Raises:
-            TimeoutError: another process held it for longer than `timeout_seconds`.
+        Args:
+            name: what is worked on.
+            waiting: is told, once, when another process holds the lock; then it is waited for.
         """
         folder = self.root / "locks"
         folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{name}.lock")
         try:
-            with FileLock(folder / f"{name}.lock", timeout=timeout_seconds):
-                yield
-        except Timeout as error:
-            raise TimeoutError(
-                f"another process has been working on {name} in {self.root} for over "
-                f"{timeout_seconds:.0f} s; wait for it to end, or stop it"
-            ) from error
+            lock.acquire(timeout=1)
+        except Timeout:
+            waiting(f"another process is working on {name} in {self.root}; waiting for it to end")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()

@@ -11,11 +11,12 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 
 UTC_TIME = pd.DatetimeTZDtype("us", "UTC")
 
 
-class InvalidTableError(ValueError):
+class InvalidTableError(JepaError):
     """A table does not keep to its schema."""
 
 
@@ -31,9 +32,10 @@ SCENES = pa.DataFrameSchema(
         "scene_id": pa.Column(str, _ID, unique=True),
         "sensor": pa.Column(str),
         "time": pa.Column(UTC_TIME),
-        "content": pa.Column(str, description="fingerprint of the scene's files in the archive"),
-        "fingerprint": pa.Column(str, description="of content, config and code version"),
+        "fingerprint": pa.Column(str, description="of the scene's files in the archive and the code version"),
+        "holds": pa.Column(str, description="hash of pixels and table: equal where nothing but times changed"),
         "folder": pa.Column(str, description="under the sensor's patches folder"),
+        "bytes": pa.Column("int64", pa.Check.ge(0), description="of all files in the folder"),
         "patches": pa.Column("int64", pa.Check.ge(0)),
         "seconds": pa.Column("float64", pa.Check.ge(0)),
     },
@@ -86,6 +88,29 @@ PAIRS = pa.DataFrameSchema(
 """Pairs of patches of two sensors, `a` the first by name; every patch is in one pair at most."""
 
 
+INDEX_IDS = pa.DataFrameSchema(
+    {
+        "id": pa.Column("int64", pa.Check.ge(0), unique=True),
+        "patch_id": pa.Column(str, _ID, unique=True),
+        "sensor": pa.Column(str, _ID),
+    },
+    strict=True,
+    ordered=True,
+)
+"""Which patch a vector of an index is."""
+
+HISTORY = pa.DataFrameSchema(
+    {
+        "step": pa.Column("float64", pa.Check.ge(1), unique=True),
+        "loss": pa.Column("float64"),
+        "learning_rate": pa.Column("float64", pa.Check.gt(0)),
+        "gradient_norm": pa.Column("float64", pa.Check.ge(0)),
+        "seconds": pa.Column("float64", pa.Check.ge(0)),
+    },
+)
+"""Figures of each training step; further columns are the method's own terms and monitors."""
+
+
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows, each as a dictionary by column name."""
     return cast("list[dict[str, Any]]", table.to_dict("records"))
@@ -117,8 +142,7 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Reads parquet and validates.
 
     Raises:
-        FileNotFoundError: no such table.
-        InvalidTableError: it is not readable, or breaks its schema.
+        InvalidTableError: no such table, or it is not readable, or breaks its schema.
     """
     return read_tables([path], schema, str(path))
 
@@ -132,13 +156,12 @@ def read_tables(paths: Sequence[Path], schema: pa.DataFrameSchema, what: str) ->
         what: names the whole in an error.
 
     Raises:
-        FileNotFoundError: one is not there; the message names it.
-        InvalidTableError: one is not readable, or the whole breaks the schema.
+        InvalidTableError: one is not there or not readable, or the whole breaks the schema; the message names it.
     """
     parts = []
     for path in paths:
         if not path.exists():
-            raise FileNotFoundError(f"no table at {path}")
+            raise InvalidTableError(f"no table at {path}; materialize again what writes it")
         try:
             parts.append(pq.read_table(path))
         except pyarrow.ArrowException as error:

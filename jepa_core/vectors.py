@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from jepa_core.errors import JepaError
+
 Purpose = Literal["same", "cross"]
 """`same`: search among the query's own sensor; `cross`: among the other's."""
 
@@ -14,7 +16,7 @@ UNIT_NORM_TOLERANCE = 2e-3
 """float16 keeps 11 bits: the norm of a stored unit vector is off by less."""
 
 
-class DescriptorError(RuntimeError):
+class DescriptorError(JepaError):
     """Descriptors are missing, of another model, or not unit vectors."""
 
 

@@ -6,6 +6,7 @@ then: everything downstream is computed again, a trained model included.
 
 PATCHES = "1"
 PAIRS = "1"
+CACHE = "1"
 MODEL = {"crjepa": "1"}
 DESCRIPTORS = "1"
 INDEX = "1"

@@ -7,17 +7,17 @@ import dagster as dg
 from jepa_core.stages import read_record
 from pipelines.chain import chain_to_index
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import Stage, why_stale
+from pipelines.stage import Stage, Staleness, why_stale
 
 
-def stale_upstream(variant: str, workspace: Workspace) -> dict[str, str]:
+def stale_upstream(variant: str, workspace: Workspace) -> dict[str, Staleness]:
     """Stages upstream of the variant's index that have to run, in order, each with the reason."""
-    stale: dict[str, str] = {}
+    stale: dict[str, Staleness] = {}
     for stage in chain_to_index(variant):
         behind = [name for name in stage.upstream if name in stale]
         reason = why_stale(stage, workspace)
         if reason is None and behind:
-            reason = f"comes after {behind[0]}"
+            reason = Staleness(f"comes after {behind[0]}", missing=False)
         if reason is not None:
             stale[stage.name] = reason
     return stale
@@ -41,7 +41,7 @@ def bootstrap(
     if not stale:
         return
     stages = [stage for stage in chain_to_index(variant) if stage.name in stale]
-    lines = [f"  {stage.name}, which {stale[stage.name]}" for stage in stages]
+    lines = [f"  {stage.name}, which {stale[stage.name].reason}" for stage in stages]
     context.log.info(
         f"{variant}_index materializes first what is missing or stale, in about {_estimate(stages, workspace)}:\n"
         + "\n".join(lines)

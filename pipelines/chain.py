@@ -18,27 +18,39 @@ def model_stage(variant: str) -> Stage:
     """Pretraining of a variant."""
     return Stage(
         f"{variant}_model",
-        versions.MODEL[variant],
+        f"{versions.CACHE}.{versions.MODEL[variant]}",
         upstream=(PATCH_PAIRS.name,),
-        typical_seconds=120,
+        typical_seconds=90,
+        remedy=f"{variant}_index",
     )
 
 
 def descriptors_stage(variant: str) -> Stage:
     """Descriptors of all patches."""
-    upstream = (SENTINEL1_PATCHES.name, SENTINEL2_PATCHES.name, f"{variant}_model")
-    return Stage(f"{variant}_descriptors", versions.DESCRIPTORS, upstream=upstream, typical_seconds=10)
+    return Stage(
+        f"{variant}_descriptors",
+        versions.DESCRIPTORS,
+        upstream=(SENTINEL1_PATCHES.name, SENTINEL2_PATCHES.name, f"{variant}_model"),
+        typical_seconds=10,
+        remedy=f"{variant}_index",
+    )
 
 
 def index_stage(variant: str) -> Stage:
     """Index over the descriptors."""
-    return Stage(f"{variant}_index", versions.INDEX, upstream=(f"{variant}_descriptors",))
+    name = f"{variant}_index"
+    return Stage(name, versions.INDEX, upstream=(f"{variant}_descriptors",), remedy=name)
 
 
 def benchmark_stage(variant: str) -> Stage:
     """Benchmark of the model."""
-    upstream = (PATCH_PAIRS.name, f"{variant}_model", f"{variant}_descriptors")
-    return Stage(f"{variant}_benchmark", versions.BENCHMARK, upstream=upstream, typical_seconds=10)
+    return Stage(
+        f"{variant}_benchmark",
+        versions.BENCHMARK,
+        upstream=(PATCH_PAIRS.name, f"{variant}_model", f"{variant}_descriptors"),
+        typical_seconds=15,
+        remedy=f"{variant}_index",
+    )
 
 
 def chain_to_index(variant: str) -> tuple[Stage, ...]:

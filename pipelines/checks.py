@@ -5,6 +5,7 @@ from collections.abc import Callable
 import dagster as dg
 import numpy as np
 
+from jepa_core.errors import JepaError
 from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
 from pipelines.resources import Workspace
@@ -15,13 +16,16 @@ Finding = tuple[bool, dict[str, int | float | str]]
 
 def _check(asset: str, description: str, look: Callable[[Store], Finding]) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name=f"{asset}_whole", blocking=True, description=description)
-    def _run(workspace: Workspace) -> dg.AssetCheckResult:
+    def _run(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
         # What reading finds wrong comes as an error with a plain message: that is a failed check too.
         try:
             passed, figures = look(workspace.store())
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            return dg.AssetCheckResult(passed=False, description=str(error))
-        return dg.AssetCheckResult(passed=passed, metadata=figures)
+            reason = "" if passed else f"{asset} is not whole: {figures}"
+        except JepaError as error:
+            passed, figures, reason = False, {}, str(error)
+        if not passed:
+            context.log.error(reason)
+        return dg.AssetCheckResult(passed=passed, metadata=figures, description=reason or None)
 
     return _run
 
@@ -37,7 +41,7 @@ def _patches(sensor: Sensor) -> Callable[[Store], Finding]:
         pixels = read_pixels(store, sensor, chosen).astype(np.float64)
         means = np.nanmean(pixels, axis=(0, 2, 3))
         in_range = all(
-            band.valid_range[0] <= mean <= band.valid_range[1] for band, mean in zip(sensor.bands, means, strict=True)
+            band.mean_range[0] <= mean <= band.mean_range[1] for band, mean in zip(sensor.bands, means, strict=True)
         )
         figures: dict[str, int | float | str] = {
             "patches": len(patches),

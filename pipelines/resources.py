@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from jepa_core.archive.discover import Archive, open_archive
+from jepa_core.archive.discover import Archive, archive_identity, open_archive
 from jepa_core.settings import Settings
 from jepa_core.store import Store
 
@@ -35,8 +35,15 @@ class Workspace(dg.ConfigurableResource[None]):
         return Settings().model_copy(update={k: Path(v) for k, v in given.items() if v})
 
     def store(self) -> Store:
-        """The data root."""
-        return Store.at(self.settings().data)
+        """The data root.
+
+        Raises:
+            MixedDataError: it holds products of another archive.
+        """
+        settings = self.settings()
+        store = Store.at(settings.data)
+        store.bind(archive_identity(settings))
+        return store
 
     def open_archive(self) -> Archive:
         """The archive, fetched first where it is the sample."""
@@ -125,7 +132,6 @@ class Tracking(dg.ConfigurableResource[None]):
         for name, value in parameters.items():
             client.log_param(run_id, name, value)
         tracked = TrackedRun(client, run_id, f"{MLFLOW_UI}/#/experiments/{experiment_id}/runs/{run_id}")
-        context.add_output_metadata({"mlflow_run": dg.MetadataValue.url(tracked.url)})
         try:
             yield tracked
         except BaseException:

@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import dagster as dg
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
-from jepa_core.stages import StageRecord, read_record, stage_fingerprint, write_record
+from jepa_core.stages import StageRecord, lost_output, read_record, size_of, stage_fingerprint, write_record
 from jepa_core.store import Store
 from pipelines.resources import Workspace
 
@@ -37,15 +38,18 @@ class Stage:
     """Sensor whose scenes it reads from the archive."""
 
     typical_seconds: float = 1.0
-    """On the sample with two CPU cores, installing and downloads included: the estimate before the first run."""
+    """On the sample with two CPU cores, downloads included: the estimate before the first run."""
+
+    remedy: str = ""
+    """What to select to make all that it needs; by default itself with all upstream."""
 
 
 @dataclass(frozen=True)
 class StageResult:
     """What a stage's work gave."""
 
-    outputs: tuple[str, ...]
-    """Paths under the data root; gone, the stage is no longer current."""
+    outputs: Iterable[Path]
+    """Files and folders that it wrote; gone or cut short, the stage is no longer current."""
 
     summary: dict[str, Any]
     """Counts and figures for the asset's metadata."""
@@ -59,6 +63,9 @@ class StageResult:
     tables: dict[str, str] = field(default_factory=dict)
     """Markdown for the asset's metadata, by name."""
 
+    links: dict[str, str] = field(default_factory=dict)
+    """Addresses for the asset's metadata, by name."""
+
 
 @dataclass(frozen=True)
 class StageInputs:
@@ -71,8 +78,19 @@ class StageInputs:
     """Records of the upstream stages, by name."""
 
 
-class MissingUpstreamError(RuntimeError):
-    """Something upstream was not made yet."""
+class MissingUpstreamError(JepaError):
+    """Something upstream was not made yet, or is lost."""
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """Why a stage has to run."""
+
+    reason: str
+    """To be read behind `<stage>, which ...`."""
+
+    missing: bool
+    """Whether there is nothing to go on with, rather than something older."""
 
 
 def run_stage(
@@ -92,19 +110,30 @@ def run_stage(
         work: does the work.
 
     Raises:
-        dagster.Failure: upstream is missing; the message names the command to run.
+        dagster.Failure: what the library says is wrong, in its words; for missing upstream, the command to run.
     """
+    try:
+        return _run(stage, context, workspace, config, work)
+    except JepaError as error:
+        # The message is for people; the traceback that Dagster prints around it is not.
+        context.log.error(str(error))
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
+def _run(
+    stage: Stage,
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    config: Mapping[str, Any],
+    work: Callable[[StageInputs], StageResult],
+) -> dg.MaterializeResult[None]:
     store = workspace.store()
-    with store.locked(stage.name):
-        try:
-            inputs = _inputs(stage, workspace)
-        except MissingUpstreamError as error:
-            context.log.error(str(error))
-            raise dg.Failure(description=str(error), allow_retries=False) from error
+    with store.locked(stage.name, waiting=context.log.info):
+        inputs = _inputs(stage, store)
         versions = _input_versions(stage, workspace, inputs)
         wanted = stage_fingerprint(stage.name, stage.version, config, versions)
         record = read_record(store, stage.name)
-        if record is not None and record.fingerprint == wanted:
+        if record is not None and record.fingerprint == wanted and lost_output(store, record) is None:
             context.log.info(f"{stage.name} is current: nothing to do")
             return _materialized(store, record, did_work=False)
         started = time.perf_counter()
@@ -115,7 +144,7 @@ def run_stage(
             data_version=result.data_version or wanted,
             config=dict(config),
             inputs=versions,
-            outputs=result.outputs,
+            outputs={str(path.relative_to(store.root)): size_of(path) for path in result.outputs},
             summary=result.summary,
             seconds=time.perf_counter() - started,
         )
@@ -125,34 +154,42 @@ def run_stage(
         return _materialized(store, record, did_work=True)
 
 
-def why_stale(stage: Stage, workspace: Workspace) -> str | None:
-    """Why the stage has to run, from what lies on disk and with the settings of its last run; None where it has not."""
-    record = read_record(workspace.store(), stage.name)
-    if record is None:
-        return "was never made"
-    try:
-        versions = _input_versions(stage, workspace, _inputs(stage, workspace))
-    except MissingUpstreamError:
-        return "is made from something that is missing"
-    wanted = stage_fingerprint(stage.name, stage.version, record.config, versions)
-    return None if wanted == record.fingerprint else "is made from something older"
-
-
-def relative(store: Store, paths: Iterable[Path]) -> tuple[str, ...]:
-    """Paths under the data root, as records hold them, so that the root can be moved."""
-    return tuple(str(path.relative_to(store.root)) for path in paths)
-
-
-def _inputs(stage: Stage, workspace: Workspace) -> dict[str, StageRecord]:
+def why_stale(stage: Stage, workspace: Workspace) -> Staleness | None:
+    """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not."""
     store = workspace.store()
-    records = {name: read_record(store, name) for name in stage.upstream}
-    missing = [name for name, record in records.items() if record is None]
+    record = read_record(store, stage.name)
+    if record is None:
+        return Staleness("was never made", missing=True)
+    lost = lost_output(store, record)
+    if lost is not None:
+        return Staleness(f"has lost {lost}", missing=True)
+    try:
+        versions = _input_versions(stage, workspace, _inputs(stage, store))
+    except MissingUpstreamError:
+        return Staleness("is made from something that is missing", missing=False)
+    if stage_fingerprint(stage.name, stage.version, record.config, versions) != record.fingerprint:
+        return Staleness("is made from something older", missing=False)
+    return None
+
+
+def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> MissingUpstreamError:
+    """The error for stages that are needed and not there; it names the command to run."""
+    return MissingUpstreamError(
+        f"{stage.name} needs {', '.join(names)}, which {'is' if len(names) == 1 else 'are'} not whole in {store.root}. "
+        f"Run: dagster asset materialize --select '{stage.remedy or '*' + stage.name}'"
+    )
+
+
+def _inputs(stage: Stage, store: Store) -> dict[str, StageRecord]:
+    whole = {}
+    for name in stage.upstream:
+        record = read_record(store, name)
+        if record is not None and lost_output(store, record) is None:
+            whole[name] = record
+    missing = [name for name in stage.upstream if name not in whole]
     if missing:
-        raise MissingUpstreamError(
-            f"{stage.name} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not in "
-            f"{store.root}. Run: dagster asset materialize --select '*{stage.name}'"
-        )
-    return {name: record for name, record in records.items() if record is not None}
+        raise missing_upstream(stage, missing, store)
+    return whole
 
 
 def _input_versions(stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
@@ -167,6 +204,7 @@ def _write_shown(store: Store, name: str, result: StageResult) -> None:
     shown = {
         "pictures": {k: base64.b64encode(png).decode() for k, png in result.pictures.items()},
         "tables": result.tables,
+        "links": result.links,
     }
     atomic.write_json(store.stage_records / "shown" / f"{name}.json", shown)
 
@@ -177,11 +215,13 @@ def _materialized(store: Store, record: StageRecord, did_work: bool) -> dg.Mater
         "seconds": record.seconds,
         "did_work": did_work,
         "data_root": dg.MetadataValue.path(store.root),
-        "outputs": list(record.outputs[:_SHOWN]),
+        "outputs": list(record.outputs)[:_SHOWN],
     }
     shown = atomic.read_json(store.stage_records / "shown" / f"{record.stage}.json")
     for name, png in shown["pictures"].items():
         metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})")
     for name, table in shown["tables"].items():
         metadata[name] = dg.MetadataValue.md(table)
+    for name, address in shown["links"].items():
+        metadata[name] = dg.MetadataValue.url(address)
     return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(record.data_version))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from jepa_core.archive.discover import Archive
-from jepa_core.extraction import ExtractionConfig, extract, read_patches, read_pixels
+from jepa_core.extraction import extract, read_patches, read_pixels
 from jepa_core.index import build_index, open_index
 from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -46,7 +46,7 @@ def main() -> None:
         write_pairs(root / "archive", 96)
         store = Store.at(root / "data")
         for sensor in SENSORS:
-            extract(store, Archive(root / "archive").scenes(sensor), sensor, ExtractionConfig())
+            extract(store, Archive(root / "archive").scenes(sensor), sensor)
         a, b = (read_patches(store, sensor) for sensor in SENSORS)
         pairs = pair_patches(a, b, PairingConfig())
         train = pairs[pairs["split"] == "train"]

@@ -33,21 +33,27 @@ class Archive:
         return scenes
 
 
+SAMPLE = "sample"
+"""What a data root is bound to where no archive is named."""
+
+
+def archive_identity(settings: Settings) -> str:
+    """What a data root of these settings is bound to: the archive's resolved path, or `sample`."""
+    return SAMPLE if settings.archive is None else str(settings.archive.expanduser().resolve())
+
+
 def open_archive(settings: Settings, store: Store) -> Archive:
-    """The archive of the settings, with the data root bound to it; the sample is fetched where none is named.
+    """The archive of the settings; the sample is fetched where none is named.
 
     Raises:
         ArchiveError: JEPA_ARCHIVE is not a folder.
-        MixedDataError: the data root holds products of another archive.
         DownloadError: the sample could not be fetched.
     """
     if settings.archive is None:
         from jepa_core.archive.sample import ensure_sample
 
-        store.bind("sample")
         return Archive(ensure_sample(store))
-    root = settings.archive.expanduser().resolve()
+    root = Path(archive_identity(settings))
     if not root.is_dir():
         raise ArchiveError(f"JEPA_ARCHIVE is {str(settings.archive)!r}, which is not a folder")
-    store.bind(str(root))
     return Archive(root)

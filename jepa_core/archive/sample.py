@@ -15,7 +15,6 @@ import csv
 import json
 import shutil
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -86,7 +85,7 @@ def ensure_sample(store: Store) -> Path:
     root = store.sample_archive
     if root.exists():
         return root
-    with store.locked("sample-archive"):
+    with store.locked("sample-archive", waiting=print):
         if root.exists():
             return root
         common = fetch(COMMON, store.downloads)
@@ -100,7 +99,7 @@ def ensure_sample(store: Store) -> Path:
 def _write_sample(folder: Path, common: Path, configilm: Path) -> None:
     names = _copy_geotiff_pairs(common, folder)
     splits = {name: "train" for name in names}
-    for pair in track(_lmdb_pairs(common, configilm), "Writing the sample", total=54, unit="pair"):
+    for pair in track(_lmdb_pairs(common, configilm, folder), "Writing the sample", total=54, unit="pair"):
         _write_pair(pair, folder)
         splits[pair.s2_name] = pair.split
     # As BigEarthNet's own lists: one file a split, one Sentinel-2 name a line.
@@ -120,17 +119,17 @@ def _copy_geotiff_pairs(common: Path, folder: Path) -> list[str]:
     return [path.name for path in sorted((folder / "BigEarthNet-S2").iterdir())]
 
 
-def _lmdb_pairs(common: Path, configilm: Path) -> Iterator[_Pair]:
-    with tempfile.TemporaryDirectory() as temporary:
+def _lmdb_pairs(common: Path, configilm: Path, folder: Path) -> Iterator[_Pair]:
+    with atomic.scratch_folder(folder / "lmdb") as temporary:
         with zipfile.ZipFile(configilm) as wheel:
             for member in wheel.namelist():
                 if member.startswith("configilm/extra/mock_data/BENv"):
-                    target = Path(temporary) / member.removeprefix("configilm/extra/mock_data/")
+                    target = temporary / member.removeprefix("configilm/extra/mock_data/")
                     target.parent.mkdir(parents=True, exist_ok=True)
                     with wheel.open(member) as source, target.open("wb") as file:
                         shutil.copyfileobj(source, file)
-        yield from _v1_pairs(Path(temporary) / "BENv1", _s1_names(common))
-        yield from _v2_pairs(Path(temporary) / "BENv2")
+        yield from _v1_pairs(temporary / "BENv1", _s1_names(common))
+        yield from _v2_pairs(temporary / "BENv2")
 
 
 def _s1_names(common: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.grid import Cell
 from jepa_core.sensors import Sensor
@@ -85,5 +86,5 @@ class Scene:
         )
 
 
-class ArchiveError(RuntimeError):
+class ArchiveError(JepaError):
     """Something in the archive cannot be read as what it claims to be."""

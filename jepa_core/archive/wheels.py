@@ -3,15 +3,15 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import file_digest
 
 
-class DownloadError(RuntimeError):
+class DownloadError(JepaError):
     """A file that is needed could not be had."""
 
 
@@ -45,23 +45,18 @@ def fetch(wheel: PinnedWheel, folder: Path) -> Path:
         if file_digest(path) != wheel.sha256:
             raise DownloadError(f"{path} is not the pinned file. Delete it, or: {by_hand}")
         return path
-    print(f"Fetching {wheel.requirement} ({wheel.megabytes:.0f} MB) ...", file=sys.stderr, flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".tmp-") as temporary:
+    print(f"Fetching {wheel.requirement} ({wheel.megabytes:.0f} MB) ...", flush=True)
+    with atomic.scratch_folder(path) as temporary:
         # The interpreter is named because one wheel declares itself for Python below 3.12; it is pure data to us.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += [
-            "--disable-pip-version-check",
-            "--only-binary=:all:",
-            "--python-version",
-            "3.11",
-        ]
-        command += ["--dest", temporary, wheel.requirement]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        fetched = Path(temporary) / wheel.file_name
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+        command += ["--only-binary=:all:", "--python-version", "3.11", "--dest", str(temporary), wheel.requirement]
+        # pip shows its own progress; what it complains of is kept for the message.
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+        fetched = temporary / wheel.file_name
         if done.returncode != 0 or not fetched.exists():
-            reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
-            raise DownloadError(f"could not fetch {wheel.requirement}: {reason}\n{by_hand}")
+            complaints = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+            reason = " ".join(complaints) or "pip gave no reason"
+            raise DownloadError(f"could not fetch {wheel.requirement} (no network?). {by_hand} pip said: {reason}")
         digest = file_digest(fetched)
         if digest != wheel.sha256:
             raise DownloadError(

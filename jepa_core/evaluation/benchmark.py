@@ -7,6 +7,7 @@ import pandas as pd
 
 from jepa_core.archive.nomenclature import BEN19
 from jepa_core.descriptors import read_descriptors
+from jepa_core.errors import JepaError
 from jepa_core.evaluation import baselines, metrics
 from jepa_core.extraction import read_patches, read_pixels
 from jepa_core.sensors import Sensor
@@ -16,7 +17,11 @@ K = 5
 """Depth of the main figure, as CR-JEPA and X-JEPA report it."""
 
 
-class BenchmarkError(RuntimeError):
+_BLOCK = 256
+"""Patches read at a time."""
+
+
+class BenchmarkError(JepaError):
     """The data do not allow the benchmark."""
 
 
@@ -121,11 +126,16 @@ def _side(
     of_test = patches.loc[test]
     return _Side(
         sensor=sensor,
-        test=baselines.band_statistics_vectors(read_pixels(store, sensor, of_test), sensor),
-        train=baselines.band_statistics_vectors(read_pixels(store, sensor, patches.loc[train]), sensor),
+        test=_statistics(store, sensor, of_test),
+        train=_statistics(store, sensor, patches.loc[train]),
         vectors={purpose: v[rows] for purpose, v in descriptors.vectors.items()},
         labels=multi_hot(of_test["labels"]),
     )
+
+
+def _statistics(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
+    blocks = [rows.iloc[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
+    return np.concatenate([baselines.band_statistics_vectors(read_pixels(store, sensor, b), sensor) for b in blocks])
 
 
 def multi_hot(labels: pd.Series) -> np.ndarray:

@@ -30,7 +30,10 @@ class CrossPredictorBlock(nn.Module):
 
 
 class CrossPredictor(nn.Module):
-    """Features of masked tokens from those of visible ones (CR-JEPA section 3)."""
+    """Features of masked tokens from those of visible ones (CR-JEPA section 3).
+
+    Pre-norm, full width and a last norm are ours; the width fits the published parameter count.
+    """
 
     def __init__(self, width: int, depth: int, heads: int, mlp_ratio: float, tokens: int) -> None:
         super().__init__()

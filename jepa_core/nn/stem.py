@@ -6,7 +6,10 @@ from torch import Tensor, nn
 
 
 class Stem(nn.Module):
-    """Cuts an image into square tokens, projects them and adds a learned position."""
+    """Cuts an image into square tokens, projects them and adds a learned position.
+
+    A table a sensor is our reading of CR-JEPA: with one a predictor, too, it fits the published parameter count.
+    """
 
     def __init__(self, bands: int, input_size: int, patch_size: int, width: int) -> None:
         super().__init__()

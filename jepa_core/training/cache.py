@@ -1,6 +1,6 @@
 """The flat arrays that a training run reads.
 
-Random reads from sharded zarr are some seventy times slower than from a flat file, so the pairs of a split are laid
+Random reads from sharded zarr are many times slower than from a flat file (`make bench`), so the pairs of a split are laid
 down once as one memory-mapped array a sensor, row i of each being pair i.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from jepa_core import atomic
+from jepa_core.errors import NotMaterializedError
 from jepa_core.extraction import read_patches, read_pixels
 from jepa_core.progress import track
 from jepa_core.sensors import Sensor
@@ -47,12 +48,12 @@ def build_cache(store: Store, folder: Path, pairs: pd.DataFrame, sensors: tuple[
         sensors: sensors of `patch_a` and `patch_b`.
 
     Raises:
-        ValueError: no pairs.
+        NotMaterializedError: no pairs.
     """
     if folder.exists():
         return
     if pairs.empty:
-        raise ValueError("no training pairs: nothing was paired, or all pairs lie in other splits")
+        raise NotMaterializedError("no training pairs: nothing was paired, or all pairs lie in other splits")
     with atomic.new_folder(folder) as temporary:
         statistics = {}
         for sensor, column in zip(sensors, ("patch_a", "patch_b"), strict=True):

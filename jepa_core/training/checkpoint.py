@@ -74,4 +74,6 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> tuple[i
 
 
 def _found(folder: Path) -> list[Path]:
-    return sorted(folder.glob("step-*")) if folder.exists() else []
+    """Whole checkpoints, oldest first: one whose removal was cut short does not count."""
+    whole = ("state.safetensors", "history.json")
+    return sorted(path for path in folder.glob("step-*") if all((path / part).exists() for part in whole))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The defaults are CR-JEPA's published recipe (section 4)."""
+    """The defaults are CR-JEPA's published recipe (section 4), but for mixed precision, which is not used yet."""
 
     epochs: int = 400
     """Passes over the training pairs."""

@@ -10,12 +10,13 @@ from torch import nn
 from torch.optim import AdamW
 from tqdm import tqdm
 
+from jepa_core.errors import JepaError
 from jepa_core.progress import track
 from jepa_core.training.batches import batch_at, model_generator, steps_per_epoch
 from jepa_core.training.cache import TrainingCache
 from jepa_core.training.checkpoint import load_checkpoint, save_checkpoint
 from jepa_core.training.config import TrainingConfig
-from jepa_core.training.monitors import effective_rank, mean_std
+from jepa_core.training.monitors import effective_rank, least_std, mean_std
 from jepa_core.training.schedule import learning_rate
 from jepa_core.variants.variant import TrainingLoss, Variant
 
@@ -23,7 +24,7 @@ Row = dict[str, float]
 """Figures of one step, by name; `step` counts from 1."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(JepaError):
     """Training cannot go on."""
 
 
@@ -73,14 +74,15 @@ def train(
         loss = variant.training_loss(
             {name: images.to(device) for name, images in batch.items()}, model_generator(seed, step)
         )
-        if not math.isfinite(loss.total.item()):
-            raise TrainingError(
-                f"the loss is {loss.total.item()} at step {step + 1}; the last good state, of step {done}, is in "
-                f"{folder}. Train with a lower peak learning rate or look at the input's range."
-            )
         optimizer.zero_grad(set_to_none=True)
         loss.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(variant.parameters(), config.gradient_clip)
+        # Before the weights are touched: what is saved is always good.
+        if not (math.isfinite(loss.total.item()) and math.isfinite(norm.item())):
+            raise TrainingError(
+                f"the loss is {loss.total.item()} and its gradient's norm {norm.item()} at step {step + 1}; the last "
+                f"good state, of step {done}, is in {folder}. Look for pixels far outside their band's range."
+            )
         optimizer.step()
 
         row = _row(step, loss, rate, float(norm), time.perf_counter() - started)
@@ -125,5 +127,6 @@ def _monitors(loss: TrainingLoss) -> Row:
     with torch.no_grad():
         for name, embeddings in loss.embeddings.items():
             figures[f"std_{name}"] = mean_std(embeddings)
+            figures[f"least_std_{name}"] = least_std(embeddings)
             figures[f"effective_rank_{name}"] = effective_rank(embeddings)
     return figures

@@ -13,6 +13,15 @@ def mean_std(embeddings: Tensor) -> float:
     return float(embeddings.float().std(dim=0).mean())
 
 
+def least_std(embeddings: Tensor) -> float:
+    """Standard deviation of the dimension that has the least over the batch; 0 where one is constant.
+
+    Args:
+        embeddings: (batch, dimension).
+    """
+    return float(embeddings.float().std(dim=0).min())
+
+
 def effective_rank(embeddings: Tensor) -> float:
     """Exponential of the entropy of the centred batch's singular values, 1 to min(batch - 1, dimension).
 

@@ -41,7 +41,7 @@ class CRJEPAConfig:
     """Blocks of the trunk."""
 
     heads: int = 8
-    """Attention heads, in trunk and predictors."""
+    """Attention heads of the trunk; that the predictors have as many is ours."""
 
     mlp_ratio: float = 4.0
     """Hidden width of an MLP over the block's. Not stated; 4 fits the published parameter count."""
@@ -62,7 +62,7 @@ class CRJEPAConfig:
     """Of InfoNCE. Not stated; ours, CLIP's."""
 
     weight_prediction: float = 1.0
-    """Of each of the four latent routes. Not stated; ours."""
+    """Of each of the four latent routes, for which the paper has a weight each. Not stated; ours."""
 
     weight_cross: float = 1.0
     """Of InfoNCE on the cross head. Not stated; ours."""
@@ -199,7 +199,7 @@ class CRJEPA(Variant):
         )
 
     def describe(self, images: Tensor, sensor: str, purpose: Purpose) -> Tensor:
-        """Head of the purpose over the mean of all tokens (supplement: nothing is masked at test time)."""
+        """Head of the purpose over the mean of all tokens. Pooling at test time is not stated; ours."""
         pooled = self.trunk(self._tokens(images, sensor)).mean(dim=1)
         head = self.head_same if purpose == "same" else self.head_cross
         return F.normalize(head(pooled), dim=-1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from jepa_core.errors import UnknownNameError
 from jepa_core.training.config import TrainingConfig
 from jepa_core.variants import crjepa
 from jepa_core.variants.variant import Variant
@@ -37,10 +38,10 @@ def method(name: str) -> Method:
     """The method of a name.
 
     Raises:
-        KeyError: there is none; the message lists those there are.
+        UnknownNameError: there is none; the message lists those there are.
     """
     if name not in METHODS:
-        raise KeyError(f"no variant {name!r}; there are {', '.join(METHODS)}")
+        raise UnknownNameError(f"no variant {name!r}; there are {', '.join(METHODS)}")
     return METHODS[name]
 
 

@@ -7,7 +7,7 @@ from jepa_core.stages import StageRecord
 from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, benchmark_stage
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, relative, run_stage
+from pipelines.stage import StageInputs, StageResult, run_stage
 
 EXPERIMENT = "benchmarks"
 
@@ -32,6 +32,7 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
             parameters = {"variant": variant}
             with tracking.run(store, context, EXPERIMENT, inputs.fingerprint, parameters) as run:
                 result, figures = _report(variant, store, inputs.upstream)
+                result.links["mlflow_run"] = run.url
                 run.log_figures(figures)
                 for file in sorted(store.benchmark(variant).iterdir()):
                     run.log_file(file)
@@ -74,8 +75,8 @@ def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tup
         figures[f"chance/{name}"] = result.chance
         figures[f"band_statistics/{name}"] = result.band_statistics
     stage_result = StageResult(
-        outputs=relative(store, [folder, *sorted(folder.iterdir())]),
-        summary={"report": str(folder / "report.html"), "model": model.data_version},
+        outputs=[folder],
+        summary={"report": str((folder / "report.html").relative_to(store.root)), "model": model.data_version},
         pictures={"searches": examples},
         tables={"results": markdown_table(results)},
     )

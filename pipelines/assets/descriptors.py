@@ -6,7 +6,7 @@ import dagster as dg
 
 from pipelines.chain import descriptors_stage
 from pipelines.resources import Workspace
-from pipelines.stage import StageInputs, StageResult, relative, run_stage
+from pipelines.stage import StageInputs, StageResult, run_stage
 
 
 def descriptors_asset(variant: str) -> dg.AssetsDefinition:
@@ -31,7 +31,7 @@ def descriptors_asset(variant: str) -> dg.AssetsDefinition:
             model = load_model(current_model(store, variant).folder)
             summary = describe_archive(store, model)
             files = descriptor_files(store, model)
-            return StageResult(outputs=relative(store, files), summary={**asdict(summary), "model": model.fingerprint})
+            return StageResult(outputs=files, summary={**asdict(summary), "model": model.fingerprint})
 
         return run_stage(stage, context, workspace, {}, work)
 

@@ -7,7 +7,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.bootstrap import bootstrap, stale_upstream
 from pipelines.chain import index_stage
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, relative, run_stage
+from pipelines.stage import StageInputs, StageResult, missing_upstream, run_stage
 
 
 class IndexSettings(dg.Config):
@@ -40,8 +40,14 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
         if config.bootstrap:
             bootstrap(variant, context, workspace, tracking)
         else:
-            for name, reason in stale_upstream(variant, workspace).items():
-                context.log.warning(f"{name} {reason}, and bootstrapping is switched off")
+            stale = stale_upstream(variant, workspace)
+            missing = [name for name, why in stale.items() if why.missing]
+            if missing:
+                error = missing_upstream(stage, missing, workspace.store())
+                context.log.error(str(error))
+                raise dg.Failure(description=str(error), allow_retries=False)
+            for name, why in stale.items():
+                context.log.warning(f"{name} {why.reason}, and bootstrapping is switched off")
 
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
@@ -57,8 +63,9 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
             count = build_index(folder, variant, model, descriptors)
             size = sum(file.stat().st_size for file in folder.iterdir())
             return StageResult(
-                outputs=relative(store, [folder, *sorted(folder.iterdir())]),
+                outputs=[folder],
                 summary={
+                    "folder": str(folder.relative_to(store.root)),
                     "patches": count,
                     **{f"{name}_patches": len(d.patch_ids) for name, d in descriptors.items()},
                     "kind": "exact",

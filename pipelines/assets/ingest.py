@@ -9,15 +9,9 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
 from pipelines.resources import Workspace
-from pipelines.stage import Stage, StageInputs, StageResult, relative, run_stage
+from pipelines.stage import Stage, StageInputs, StageResult, run_stage
 
 Materialized = dg.MaterializeResult[None]
-
-
-class ExtractionSettings(dg.Config):
-    """Settings of the cut."""
-
-    patch_pixels: int = Field(default=120, ge=8, description="Side of a patch, pixels of 10 m.")
 
 
 class PairingSettings(dg.Config):
@@ -30,37 +24,36 @@ class PairingSettings(dg.Config):
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL1_PATCHES.version, kinds={"zarr", "rasterio"})
-def sentinel1_patches(
-    context: dg.AssetExecutionContext, config: ExtractionSettings, workspace: Workspace
-) -> Materialized:
+def sentinel1_patches(context: dg.AssetExecutionContext, workspace: Workspace) -> Materialized:
     """Patches of all Sentinel-1 scenes, backscatter in dB: a zarr and a table a scene."""
-    return _patches(SENTINEL1_PATCHES, SENTINEL1, context, config, workspace)
+    return _patches(SENTINEL1_PATCHES, SENTINEL1, context, workspace)
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL2_PATCHES.version, kinds={"zarr", "rasterio"})
-def sentinel2_patches(
-    context: dg.AssetExecutionContext, config: ExtractionSettings, workspace: Workspace
-) -> Materialized:
+def sentinel2_patches(context: dg.AssetExecutionContext, workspace: Workspace) -> Materialized:
     """Patches of all Sentinel-2 scenes, digital numbers at 10 m: a zarr and a table a scene."""
-    return _patches(SENTINEL2_PATCHES, SENTINEL2, context, config, workspace)
+    return _patches(SENTINEL2_PATCHES, SENTINEL2, context, workspace)
 
 
 def _patches(
     stage: Stage,
     sensor: Sensor,
     context: dg.AssetExecutionContext,
-    config: ExtractionSettings,
     workspace: Workspace,
 ) -> Materialized:
     def work(inputs: StageInputs) -> StageResult:
-        from jepa_core.extraction import ExtractionConfig, extract, scene_files
+        from jepa_core.extraction import extract, patches_version, scene_files
 
         store = workspace.store()
         scenes = workspace.open_archive().scenes(sensor)
-        summary = extract(store, scenes, sensor, ExtractionConfig(**config.model_dump()))
-        return StageResult(outputs=relative(store, scene_files(store, sensor)), summary=asdict(summary))
+        summary = extract(store, scenes, sensor)
+        return StageResult(
+            outputs=scene_files(store, sensor),
+            summary=asdict(summary),
+            data_version=patches_version(store, sensor),
+        )
 
-    return run_stage(stage, context, workspace, config.model_dump(), work)
+    return run_stage(stage, context, workspace, {}, work)
 
 
 @dg.asset(
@@ -73,8 +66,10 @@ def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, work
     """Pairs of a Sentinel-1 and a Sentinel-2 patch of one cell, near in time."""
 
     def work(inputs: StageInputs) -> StageResult:
-        from jepa_core.extraction import read_patches
-        from jepa_core.pairing import PairingConfig, pair_patches
+        import pandas as pd
+
+        from jepa_core.extraction import read_manifest, read_patches
+        from jepa_core.pairing import PairingConfig, pair_patches, pairs_version
         from jepa_core.tables import PAIRS, write_table
 
         store = workspace.store()
@@ -86,13 +81,16 @@ def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, work
                 allow_retries=False,
             )
         write_table(pairs, PAIRS, store.pairs)
+        manifests = pd.concat([read_manifest(store, sensor) for sensor in (SENTINEL1, SENTINEL2)])
+        holds = dict(zip(manifests["scene_id"], manifests["holds"], strict=True))
         return StageResult(
-            outputs=relative(store, [store.pairs]),
+            outputs=[store.pairs],
             summary={
                 "pairs": len(pairs),
                 **{f"pairs_{split}": int(n) for split, n in pairs["split"].value_counts().items()},
                 "median_days_apart": float(pairs["days_apart"].abs().median()),
             },
+            data_version=pairs_version(pairs, a, b, holds),
             pictures={"some_pairs": _pairs_sheet(store)},
         )
 

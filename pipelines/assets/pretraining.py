@@ -1,6 +1,8 @@
 """Pairs to a trained model, a model a variant."""
 
 from collections.abc import Sequence
+from enum import Enum
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -8,16 +10,23 @@ from pydantic import Field
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.chain import PATCH_PAIRS, model_stage
 from pipelines.resources import TrackedRun, Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, relative, run_stage
+from pipelines.stage import StageInputs, StageResult, run_stage
 
 EXPERIMENT = "pretraining"
 ALIAS = "current"
 
 
+class Size(Enum):
+    """Sizes that every variant has."""
+
+    tiny = "tiny"
+    paper = "paper"
+
+
 class PretrainingSettings(dg.Config):
     """Settings of a training run."""
 
-    size: str = Field(default="tiny", description="Size of network and recipe: `tiny` or `paper`.")
+    size: Size = Field(default=Size.tiny, description="Size of network and recipe: `tiny` or `paper`.")
     seed: int = Field(default=0, ge=0, description="Of weights, order, masks and slices.")
     epochs: int | None = Field(default=None, ge=1, description="Instead of the recipe's own number of epochs.")
 
@@ -42,15 +51,34 @@ def model_asset(variant: str) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         def work(inputs: StageInputs) -> StageResult:
             store = workspace.store()
-            parameters = {"variant": variant, **config.model_dump()}
+            parameters = _parameters(variant, config)
             with tracking.run(store, context, EXPERIMENT, inputs.fingerprint, parameters) as run:
                 result = _pretrain(variant, config, workspace, inputs, run)
                 version = tracking.register(run, variant, ALIAS)
-            return StageResult(**{**vars(result), "summary": {**result.summary, "registered_version": version}})
+            result.summary["registered_version"] = version
+            result.links["mlflow_run"] = run.url
+            return result
 
-        return run_stage(stage, context, workspace, config.model_dump(), work)
+        return run_stage(stage, context, workspace, config.model_dump(mode="json"), work)
 
     return _model
+
+
+def _parameters(variant: str, config: PretrainingSettings) -> dict[str, Any]:
+    """Everything that makes the run what it is, as MLflow's parameters."""
+    from dataclasses import asdict
+
+    from jepa_core.variants import registry
+
+    method, size = registry.method(variant), config.size.value
+    recipe = method.recipes[size] if config.epochs is None else method.recipes[size].for_epochs(config.epochs)
+    return {
+        "variant": variant,
+        "size": size,
+        "seed": config.seed,
+        **{f"recipe.{name}": value for name, value in asdict(recipe).items()},
+        **{f"model.{name}": value for name, value in registry.config_to_json(method.sizes[size]).items()},
+    }
 
 
 def _pretrain(
@@ -68,7 +96,7 @@ def _pretrain(
     trained = pretrain(
         store,
         variant,
-        size=config.size,
+        size=config.size.value,
         seed=config.seed,
         epochs=config.epochs,
         pairs=read_table(store.pairs, PAIRS),
@@ -82,8 +110,9 @@ def _pretrain(
         run.log_file(file)
     last = trained.history[-1]
     summary = {
+        "folder": str(trained.folder.relative_to(store.root)),
         "model": trained.fingerprint,
-        "size": config.size,
+        "size": config.size.value,
         "seed": config.seed,
         "training_pairs": trained.pairs,
         "parameters": trained.parameters,
@@ -95,7 +124,7 @@ def _pretrain(
     run.client.set_tag(run.run_id, "jepa.model", trained.fingerprint)
     run.client.set_tag(run.run_id, "jepa.pairs", pairs_version)
     return StageResult(
-        outputs=relative(store, [trained.folder]),
+        outputs=[trained.folder],
         summary=summary,
         data_version=trained.fingerprint,
         pictures={"training": curve},

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 
 
 def left_overs(folder):
@@ -74,7 +75,7 @@ def test_a_living_writer_of_the_same_place_is_left_alone(tmp_path):
 def test_broken_json_is_named(tmp_path):
     path = tmp_path / "x.json"
     path.write_text('{"a": ')
-    with pytest.raises(ValueError, match=r"x\.json is not readable JSON"):
+    with pytest.raises(JepaError, match=r"x\.json is not readable JSON"):
         atomic.read_json(path)
 
 

@@ -6,8 +6,14 @@ from typer.testing import CliRunner
 
 from jepa_core.cli import app
 from jepa_core.index import build_index
-from jepa_core.stages import StageRecord, write_record
+from jepa_core.stages import StageRecord, size_of, write_record
 from jepa_core.store import Store
+
+
+def record(store, stage, folder, version):
+    """The record of a stage whose output is a folder."""
+    relative = str(folder.relative_to(store.root))
+    return StageRecord(stage, "f", version, {}, {}, {relative: size_of(folder)}, {"folder": relative}, 1.0)
 
 
 @pytest.fixture
@@ -21,8 +27,7 @@ def searchable(cut_store, trained, described, tmp_path, monkeypatch):
         ("crjepa_model", model, trained.fingerprint),
         ("crjepa_index", folder, "v"),
     ):
-        relative = str(output.relative_to(store.root))
-        write_record(store, StageRecord(stage, "f", version, {}, {}, (relative,), {}, 1.0))
+        write_record(store, record(store, stage, output, version))
     monkeypatch.setenv("JEPA_DATA", str(store.root))
     return store
 
@@ -88,6 +93,8 @@ def test_the_hits_as_pictures(searchable, tmp_path):
         (["--patch", S1, "--image", "x", "--sensor", "s1", "--to", "s2"], "either --patch or"),
         (["--image", "x", "--to", "s2"], "--image needs --sensor"),
         (["--patch", S1, "--to", "s2", "-k", "0"], "k"),
+        (["--patch", S1, "--to", "s2", "--show", "."], "needs the name of a PNG"),
+        (["--patch", S1, "--to", "s2", "--show", "hits.jpg"], "needs the name of a PNG"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(searchable, arguments, says):
@@ -104,11 +111,28 @@ def test_without_an_index_the_command_that_makes_it_is_named(tmp_path, monkeypat
     assert "dagster asset materialize --select crjepa_index" in result.output
 
 
+def test_an_index_that_lost_a_file_is_not_searched(searchable):
+    next((searchable.root / "indexes").glob("*/*/ids.parquet")).unlink()
+    result = jepa("--patch", S1, "--to", "s2")
+    assert result.exit_code == 1
+    assert "dagster asset materialize --select crjepa_index" in result.output
+
+
+def test_a_data_root_of_another_archive_is_refused(searchable, monkeypatch, tmp_path):
+    searchable.bind("/some/archive")
+    monkeypatch.setenv("JEPA_ARCHIVE", str(tmp_path))
+    result = jepa("--patch", S1, "--to", "s2")
+    assert result.exit_code == 1
+    assert "holds products of the archive '/some/archive'" in result.output
+
+
 def test_an_index_of_another_model_refuses_the_current_model_s_queries(searchable, synthetic_archive, described):
     folder = searchable.index("crjepa", "e" * 64)
     build_index(folder, "crjepa", "e" * 64, described)
-    relative = str(folder.relative_to(searchable.root))
-    write_record(searchable, StageRecord("crjepa_index", "f", "v", {}, {}, (relative,), {}, 1.0))
+    write_record(searchable, record(searchable, "crjepa_index", folder, "v"))
+    by_patch = jepa("--patch", S1, "--to", "s2")
+    assert by_patch.exit_code == 1
+    assert "cannot be searched in the index of model eeeeeeeeeeee" in by_patch.output
     result = jepa("--image", synthetic_archive / "BigEarthNet-S2" / S2, "--sensor", "s2", "--to", "s1")
     assert result.exit_code == 1
     assert "cannot be searched in the index of model eeeeeeeeeeee" in result.output

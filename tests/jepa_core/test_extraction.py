@@ -1,4 +1,6 @@
+import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,12 +8,14 @@ import rasterio
 
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import ArchiveError
+from jepa_core.errors import NotMaterializedError
 from jepa_core.extraction import (
-    ExtractionConfig,
     extract,
+    patches_version,
     read_manifest,
     read_patches,
     read_pixels,
+    scene_files,
     valid_mask,
 )
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -32,7 +36,7 @@ def store(tmp_path):
 
 
 def cut(store, archive, sensor):
-    return extract(store, archive.scenes(sensor), sensor, ExtractionConfig())
+    return extract(store, archive.scenes(sensor), sensor)
 
 
 def test_bands_of_ten_metres_are_kept_to_the_bit_and_in_their_place(archive, store):
@@ -90,6 +94,42 @@ def test_a_second_run_does_nothing_and_a_changed_scene_alone_is_cut_again(archiv
     assert (read_pixels(store, SENTINEL1, row) == -9).all()
 
 
+def test_a_file_that_was_only_touched_or_copied_changes_no_version_and_no_folder(archive, store):
+    cut(store, archive, SENTINEL1)
+    version = patches_version(store, SENTINEL1)
+    folders = {path: path.stat().st_ino for path in scene_files(store, SENTINEL1)[1:]}
+    for path in (archive.root / "BigEarthNet-S1").glob("*/*_VV.tif"):
+        os.utime(path, (0, 0))
+    assert cut(store, archive, SENTINEL1).scenes_new == 3
+    assert patches_version(store, SENTINEL1) == version
+    assert set(scene_files(store, SENTINEL1)[1:]) == set(folders)
+
+
+def test_a_label_changes_the_version(archive, store):
+    cut(store, archive, SENTINEL1)
+    version = patches_version(store, SENTINEL1)
+    path = next((archive.root / "BigEarthNet-S1").glob("*/*.json"))
+    path.write_text(path.read_text().replace("Water bodies", "Peatbogs"))
+    assert cut(store, archive, SENTINEL1).scenes_new == 1
+    assert patches_version(store, SENTINEL1) != version
+
+
+def test_a_file_cut_short_inside_a_scene_is_noticed(archive, store):
+    cut(store, archive, SENTINEL1)
+    folder = store.patches(SENTINEL1) / read_manifest(store, SENTINEL1)["folder"][0]
+    largest = max((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:100])
+    assert cut(store, archive, SENTINEL1).scenes_new == 1
+    assert largest.stat().st_size > 100
+
+
+def test_patches_of_another_size_are_refused(tmp_path, store):
+    place = replace(cell(0), xmax=cell(0).xmin + 600, ymin=cell(0).ymax - 600)
+    write_patch(tmp_path / "a", SENTINEL1, "S1A_x_0_0", place, random_bands(SENTINEL1, np.random.default_rng(0)))
+    with pytest.raises(ArchiveError, match="600 m wide; only patches of 1200 m are read"):
+        cut(store, Archive(tmp_path / "a"), SENTINEL1)
+
+
 def test_a_scene_gone_from_the_archive_is_withdrawn(archive, store):
     cut(store, archive, SENTINEL2)
     for name in (f"{S2_SCENE}_{i}_0" for i in (0, 1, 2)):
@@ -142,5 +182,5 @@ def test_a_raster_that_lies_elsewhere_or_is_broken_is_named(tmp_path, store):
 
 
 def test_patches_before_any_extraction_are_a_plain_error(store):
-    with pytest.raises(FileNotFoundError, match="extract them first"):
+    with pytest.raises(NotMaterializedError, match="--select sentinel1_patches"):
         read_patches(store, SENTINEL1)

@@ -2,6 +2,7 @@ import faiss
 import numpy as np
 import pytest
 
+from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.index import (
     BrokenIndexError,
     FingerprintMismatchError,
@@ -58,7 +59,7 @@ def test_a_stored_vector_is_found_again_and_an_unknown_patch_named(folder, sides
     index = open_index(folder)
     got = index.vector("r007", "cross", SENTINEL1)
     np.testing.assert_allclose(got[0], sides["sentinel1"].vectors["cross"][7])
-    with pytest.raises(KeyError, match="no sentinel1 patch 'o007'"):
+    with pytest.raises(UnknownNameError, match="no sentinel1 patch 'o007'"):
         index.vector("o007", "cross", SENTINEL1)
 
 
@@ -75,10 +76,10 @@ def test_queries_of_another_model_are_refused_by_name(folder, sides):
 @pytest.mark.parametrize(
     ("query", "k", "error", "says"),
     [
-        (np.ones((1, 8), "float32") / 8**0.5, 5, ValueError, r"not \(n, 16\)"),
+        (np.ones((1, 8), "float32") / 8**0.5, 5, JepaError, r"not \(n, 16\)"),
         (np.full((1, 16), np.nan, "float32"), 5, DescriptorError, "not finite unit"),
         (np.ones((1, 16), "float32"), 5, DescriptorError, "not finite unit"),
-        (np.ones((1, 16), "float32") / 4, 0, ValueError, "k is 0"),
+        (np.ones((1, 16), "float32") / 4, 0, JepaError, "k is 0"),
     ],
 )
 def test_bad_queries_are_plain_errors(folder, query, k, error, says):

@@ -1,5 +1,6 @@
 import pytest
 
+from jepa_core.errors import UnknownNameError
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2, sensor_named
 
 
@@ -9,7 +10,7 @@ def test_bands_are_found_by_name_whatever_their_order():
 
 
 def test_an_unknown_band_is_named():
-    with pytest.raises(KeyError, match="sentinel2 has no band 'B10'"):
+    with pytest.raises(UnknownNameError, match="sentinel2 has no band 'B10'"):
         SENTINEL2.positions(("B02", "B10"))
 
 
@@ -19,7 +20,7 @@ def test_short_and_long_names_give_the_same_sensor(name):
 
 
 def test_an_unknown_sensor_error_lists_the_known():
-    with pytest.raises(KeyError, match=r"s1 \(sentinel1\), s2 \(sentinel2\)"):
+    with pytest.raises(UnknownNameError, match=r"s1 \(sentinel1\), s2 \(sentinel2\)"):
         sensor_named("s3")
 
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jepa_core.fingerprint import fingerprint
-from jepa_core.stages import StageRecord, read_record, stage_fingerprint, write_record
+from jepa_core.stages import StageRecord, lost_output, read_record, stage_fingerprint, write_record
 from jepa_core.store import Store
 
 JSON = st.recursive(
@@ -36,13 +36,18 @@ def test_each_part_of_a_stage_counts():
     assert len({base, *others}) == 5
 
 
-def test_a_record_whose_output_is_gone_does_not_count(tmp_path):
+def test_a_record_tells_when_an_output_is_gone_or_cut_short(tmp_path):
     store = Store.at(tmp_path)
     output = tmp_path / "result"
     output.write_text("x")
-    record = StageRecord("s", "f", "v", {}, {}, ("result",), {"n": 1}, 1.5)
+    record = StageRecord("s", "f", "v", {}, {}, {"result": 1}, {"n": 1}, 1.5)
     write_record(store, record)
     assert read_record(store, "s") == record
+    assert lost_output(store, record) is None
+    output.write_text("longer")
+    assert lost_output(store, record) == "result"
     output.unlink()
-    assert read_record(store, "s") is None
+    assert lost_output(store, record) == "result"
+    # What it was made with is still known.
+    assert read_record(store, "s") == record
     assert read_record(store, "other") is None

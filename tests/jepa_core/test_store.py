@@ -23,20 +23,23 @@ def test_two_data_roots_share_nothing(tmp_path):
         assert one.is_relative_to(a.root)
 
 
-def test_a_lock_held_elsewhere_is_a_plain_error_and_ends_with_its_holder(tmp_path):
+def test_a_lock_held_elsewhere_is_said_and_waited_for_and_ends_with_its_holder(tmp_path):
     code = (
         "import sys; from jepa_core.store import Store; from pathlib import Path\n"
-        "with Store.at(Path(sys.argv[1])).locked('stage'):\n"
+        "with Store.at(Path(sys.argv[1])).locked('stage', print):\n"
         "    print('held', flush=True); sys.stdin.readline()\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
     )
     assert holder.stdout.readline() == b"held\n"
-    store = Store.at(tmp_path)
-    with pytest.raises(TimeoutError, match="another process"), store.locked("stage", 0.1):
-        pass
-    holder.kill()
-    holder.wait()
-    with store.locked("stage", 5):
-        pass
+    told = []
+
+    def waiting(message):
+        told.append(message)
+        holder.kill()
+        holder.wait()
+
+    with Store.at(tmp_path).locked("stage", waiting):
+        assert len(told) == 1
+    assert "another process is working on stage" in told[0]

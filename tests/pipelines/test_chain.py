@@ -1,7 +1,9 @@
 """The chain through Dagster's own API, on a synthetic archive, with training cut to two epochs."""
 
 import json
+import os
 import shutil
+from dataclasses import replace
 
 import dagster as dg
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from jepa_core.catalog import current_index, current_model
 from jepa_core.index import open_index
 from jepa_core.sensors import SENTINEL2
+from jepa_core.stages import read_record, size_of, write_record
 from jepa_core.store import Store
 from pipelines.bootstrap import stale_upstream
 from pipelines.definitions import ASSETS, CHECKS
@@ -100,7 +103,8 @@ def test_mlflow_holds_the_runs_linked_both_ways_with_curves_and_an_alias(base):
     assert run.data.tags["dagster.run_id"] == result.run_id
     assert run.data.tags["dagster.asset"] == "crjepa_model"
     assert run.data.tags["jepa.model"] == current_model(workspace.store(), "crjepa").fingerprint
-    assert run.data.params == {"variant": "crjepa", "size": "tiny", "seed": "0", "epochs": "2"}
+    expected = {"variant": "crjepa", "size": "tiny", "recipe.epochs": "2", "model.width": "128"}
+    assert expected.items() <= run.data.params.items()
     assert [m.step for m in client.get_metric_history(run.info.run_id, "sigreg")] == [1, 2]
     for monitor in ("effective_rank_same_sentinel1", "std_cross_sentinel2"):
         assert monitor in run.data.metrics
@@ -117,11 +121,12 @@ def test_a_selected_index_makes_what_is_missing_first_and_keeps_the_settings_of_
     shutil.rmtree(store.root / "descriptors")
     shutil.rmtree(store.patches(SENTINEL2))
     stale = stale_upstream("crjepa", workspace)
-    assert stale == {
-        "sentinel2_patches": "was never made",
+    reasons = {name: why.reason for name, why in stale.items()}
+    assert reasons.pop("sentinel2_patches").startswith("has lost patches/sentinel2/")
+    assert reasons.pop("crjepa_descriptors").startswith("has lost descriptors/crjepa/")
+    assert reasons == {
         "patch_pairs": "is made from something that is missing",
         "crjepa_model": "comes after patch_pairs",
-        "crjepa_descriptors": "was never made",
     }
     with dg.instance_for_test() as instance:
         assert materialize(workspace, instance, ["crjepa_index"]).success
@@ -133,6 +138,37 @@ def test_a_selected_index_makes_what_is_missing_first_and_keeps_the_settings_of_
     assert stale_upstream("crjepa", workspace) == {}
 
 
+def test_a_lost_model_is_trained_again_with_its_own_settings(workspace):
+    store = workspace.store()
+    before = current_model(store, "crjepa").fingerprint
+    next((store.root / "models").glob("crjepa/*/weights.safetensors")).unlink()
+    assert "has lost models/crjepa/" in stale_upstream("crjepa", workspace)["crjepa_model"].reason
+    with dg.instance_for_test() as instance:
+        assert materialize(workspace, instance, ["crjepa_index"]).success
+    assert current_model(store, "crjepa").fingerprint == before
+
+
+def test_touched_and_copied_files_leave_the_model_and_the_descriptors_standing(workspace):
+    store = workspace.store()
+    for path in workspace.open_archive().root.rglob("*.tif"):
+        os.utime(path, (0, 0))
+    made = {p: p.stat().st_mtime_ns for kind in ("models", "descriptors") for p in (store.root / kind).rglob("*.*")}
+    assert set(stale_upstream("crjepa", workspace)) >= {"sentinel1_patches", "sentinel2_patches"}
+    with dg.instance_for_test() as instance:
+        assert materialize(workspace, instance, ["crjepa_index"]).success
+    assert {p: p.stat().st_mtime_ns for p in made} == made
+    assert stale_upstream("crjepa", workspace) == {}
+
+
+def test_without_bootstrapping_something_lost_further_up_is_a_plain_error_too(workspace):
+    shutil.rmtree(workspace.store().root / "models")
+    config = {"ops": {"crjepa_index": {"config": {"bootstrap": False}}}}
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, ["crjepa_index"], config, raise_on_error=False)
+        message = result.failure_data_for_node("crjepa_index").user_failure_data.description
+    assert "crjepa_index needs crjepa_model, which is not whole" in message
+
+
 def test_without_bootstrapping_a_missing_upstream_is_a_plain_error_with_the_command(tmp_path, synthetic_archive):
     workspace = Workspace(archive=str(synthetic_archive), data=str(tmp_path / "empty"))
     config = {"ops": {"crjepa_index": {"config": {"bootstrap": False}}}}
@@ -140,8 +176,8 @@ def test_without_bootstrapping_a_missing_upstream_is_a_plain_error_with_the_comm
         result = materialize(workspace, instance, ["crjepa_index"], config, raise_on_error=False)
         assert not result.success
         message = result.failure_data_for_node("crjepa_index").user_failure_data.description
-    assert "crjepa_index needs crjepa_descriptors" in message
-    assert "dagster asset materialize --select '*crjepa_index'" in message
+    assert "crjepa_index needs sentinel1_patches, sentinel2_patches, patch_pairs, crjepa_model" in message
+    assert "Run: dagster asset materialize --select 'crjepa_index'" in message
 
 
 def test_a_scene_gone_from_the_archive_is_gone_from_the_index(workspace):
@@ -164,29 +200,45 @@ def test_another_setting_runs_the_stage_and_what_follows_and_nothing_before(work
 
 
 @pytest.mark.parametrize(
-    ("stage", "harm"),
+    ("stage", "pattern"),
     [
-        ("sentinel1_patches", lambda store: spoil(store.root, "patches/sentinel1/*/patches.parquet")),
-        ("patch_pairs", lambda store: spoil(store.root, "pairs/pairs.parquet")),
-        ("crjepa_model", lambda store: spoil(store.root, "models/crjepa/*/weights.safetensors")),
-        ("crjepa_descriptors", lambda store: spoil(store.root, "descriptors/crjepa/*/sentinel2/*.parquet")),
-        ("crjepa_index", lambda store: spoil(store.root, "indexes/crjepa/*/cross-sentinel1.faiss")),
-        ("crjepa_benchmark", lambda store: spoil(store.root, "benchmarks/crjepa/report.json")),
+        ("sentinel1_patches", "patches/sentinel1/*/patches.parquet"),
+        ("patch_pairs", "pairs/pairs.parquet"),
+        ("crjepa_model", "models/crjepa/*/weights.safetensors"),
+        ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
+        ("crjepa_index", "indexes/crjepa/*/cross-sentinel1.faiss"),
+        ("crjepa_benchmark", "benchmarks/crjepa/report.json"),
     ],
 )
-def test_a_harmed_result_fails_its_check_with_a_plain_reason(workspace, stage, harm):
-    harm(workspace.store())
+def test_a_result_cut_short_is_made_again(workspace, stage, pattern):
+    path = sorted(workspace.store().root.glob(pattern))[0]
+    path.write_bytes(path.read_bytes()[:-30])
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, [stage], CONFIG if stage == "crjepa_model" else None)
+    assert metadata(result, stage)["did_work"].value is True
+    assert all(evaluation.passed for evaluation in result.get_asset_check_evaluations())
+
+
+@pytest.mark.parametrize(
+    ("stage", "pattern"),
+    [
+        ("sentinel1_patches", "patches/sentinel1/*/patches.parquet"),
+        ("crjepa_model", "models/crjepa/*/weights.safetensors"),
+        ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
+        ("crjepa_index", "indexes/crjepa/*/ids.parquet"),
+        ("crjepa_benchmark", "benchmarks/crjepa/report.json"),
+    ],
+)
+def test_a_result_that_was_changed_in_place_fails_its_check_and_the_reason_names_the_file(workspace, stage, pattern):
+    path = sorted(workspace.store().root.glob(pattern))[0]
+    path.write_bytes(bytes(byte ^ 0xFF for byte in path.read_bytes()))
     with dg.instance_for_test() as instance:
         result = materialize(workspace, instance, [stage], CONFIG if stage == "crjepa_model" else None, False)
     assert not result.success
     (evaluation,) = result.get_asset_check_evaluations()
     assert not evaluation.passed
-    assert len(evaluation.description) > 20
-
-
-def spoil(root, pattern):
-    path = sorted(root.glob(pattern))[0]
-    path.write_bytes(path.read_bytes()[:-30])
+    assert path.name in evaluation.description or str(path.parent) in evaluation.description
+    assert "delete" in evaluation.description
 
 
 def test_a_file_deleted_as_the_error_says_is_made_again_and_nothing_else(workspace):
@@ -205,6 +257,9 @@ def test_a_pair_of_a_patch_that_is_not_there_fails_the_check(workspace):
     pairs = pd.read_parquet(store.pairs)
     pairs.loc[0, "patch_b"] = "nowhere"
     pairs.to_parquet(store.pairs)
+    # As if the stage had written it so.
+    record = read_record(store, "patch_pairs")
+    write_record(store, replace(record, outputs={"pairs/pairs.parquet": size_of(store.pairs)}))
     with dg.instance_for_test() as instance:
         result = materialize(workspace, instance, ["patch_pairs"], None, False)
     (evaluation,) = result.get_asset_check_evaluations()
@@ -218,5 +273,5 @@ def test_an_archive_under_another_s_data_root_is_refused(base, tmp_path, synthet
     with dg.instance_for_test() as instance:
         result = materialize(workspace, instance, ["sentinel1_patches"], None, False)
         assert not result.success
-        error = result.failure_data_for_node("sentinel1_patches").error.cause.message
+        error = result.failure_data_for_node("sentinel1_patches").user_failure_data.description
     assert "Set JEPA_DATA to a folder of this archive's own" in error

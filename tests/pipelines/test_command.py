@@ -103,8 +103,8 @@ def test_without_bootstrapping_a_missing_upstream_is_a_plain_error(checkout, tmp
     config = json.dumps({"ops": {"crjepa_index": {"config": {"bootstrap": False}}}})
     done = dagster(checkout, *COMMAND, "--config-json", config, JEPA_DATA=str(tmp_path))
     assert done.returncode != 0
-    assert "crjepa_index needs crjepa_descriptors, which is not in" in done.stdout
-    assert "Run: dagster asset materialize --select '*crjepa_index'" in done.stdout
+    assert "crjepa_index needs sentinel1_patches, sentinel2_patches, patch_pairs" in done.stdout
+    assert "Run: dagster asset materialize --select 'crjepa_index'" in done.stdout
 
 
 def test_asset_list_needs_no_option_either(checkout):

@@ -35,13 +35,15 @@ def kill_when(checkout, seen):
         run.wait()
 
 
-def test_killed_while_fetching_cutting_training_describing_it_ends_with_the_same_index(tmp_path, wheels):
+def test_killed_at_every_stage_it_ends_with_the_same_index(tmp_path, wheels):
     checkout = copy_checkout(tmp_path / "clone", wheels)
     data = checkout / "data"
     moments = {
         "writing the sample": lambda: any(data.glob(".tmp-sample-archive-*/BigEarthNet-S2/*")),
         "cutting": lambda: len(list((data / "patches" / "sentinel2").glob("S2*"))) > 3,
+        "pairing": lambda: (data / "pairs" / "pairs.parquet").exists(),
         "training": lambda: any(data.glob("training/crjepa-*/step-*/history.json")),
+        "registering the model": lambda: any(data.glob("models/crjepa/*/model.json")),
         "describing": lambda: len(list(data.glob("descriptors/crjepa/*/sentinel1/*.parquet"))) > 3,
     }
     for seen in moments.values():

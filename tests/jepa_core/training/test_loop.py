@@ -1,9 +1,12 @@
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
+from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.sensors import SENTINEL1, SENTINEL2
+from jepa_core.store import Store
 from jepa_core.tables import PAIRS, read_table
 from jepa_core.training.batches import batch_at, dihedral, steps_per_epoch
 from jepa_core.training.cache import build_cache, open_cache
@@ -91,6 +94,12 @@ def test_a_half_written_checkpoint_is_not_taken_for_one(cache, tmp_path):
     assert latest_step(tmp_path) == 8
 
 
+def test_a_checkpoint_whose_removal_was_cut_short_is_not_taken_for_one(cache, tmp_path):
+    train(fresh(), cache, CONFIG, 0, tmp_path)
+    (tmp_path / "step-00000008" / "state.safetensors").unlink()
+    assert latest_step(tmp_path) == 7
+
+
 def test_another_seed_gives_other_weights(cache, tmp_path):
     a, b = fresh(), fresh()
     train(a, cache, CONFIG, 0, tmp_path / "a")
@@ -114,7 +123,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_state(cache, tmp_path
             with torch.no_grad():
                 model.trunk.norm.weight.fill_(float("nan"))
 
-    with pytest.raises(TrainingError, match=r"nan at step 4; the last good state, of step 3"):
+    with pytest.raises(TrainingError, match=r"the loss is nan .* at step 4; the last good state, of step 3"):
         train(model, cache, CONFIG, 0, tmp_path, poison)
     assert len(calls) == 3
     assert latest_step(tmp_path) == 3
@@ -163,6 +172,28 @@ def test_the_eight_symmetries_are_eight_and_keep_every_pixel():
         assert sorted(t[0].ravel()) == list(range(9))
 
 
+def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(cut_store, pairs, trained, tmp_path):
+    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+    arguments = {
+        "size": "tiny",
+        "seed": 0,
+        "epochs": 1,
+        "pairs": pairs,
+        "sensors": (SENTINEL1, SENTINEL2),
+        "stage_fingerprint": "0" * 64,
+        "pairs_version": "0" * 64,
+    }
+    steps = []
+    again = pretrain(store, "crjepa", on_step=steps.append, **arguments)
+    assert steps == []
+    assert again.fingerprint == trained.fingerprint
+    assert [row["step"] for row in again.history] == [1.0]
+    weights = again.folder / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert pretrain(store, "crjepa", on_step=steps.append, **arguments).fingerprint == trained.fingerprint
+    assert len(steps) == 1
+
+
 def test_pretraining_without_training_pairs_or_with_an_unknown_size_is_a_plain_error(cut_store):
     pairs = read_table(cut_store.pairs, PAIRS)
     arguments = {
@@ -172,9 +203,9 @@ def test_pretraining_without_training_pairs_or_with_an_unknown_size_is_a_plain_e
         "stage_fingerprint": "f" * 12,
         "pairs_version": "none",
     }
-    with pytest.raises(ValueError, match="no training pairs"):
+    with pytest.raises(NotMaterializedError, match="no training pairs"):
         pretrain(cut_store, "crjepa", "tiny", pairs=pairs[pairs["split"] == "test"], **arguments)
-    with pytest.raises(KeyError, match="no size 'huge'; it has tiny, paper"):
+    with pytest.raises(UnknownNameError, match="no size 'huge'; it has tiny, paper"):
         pretrain(cut_store, "crjepa", "huge", pairs=pairs, **arguments)
-    with pytest.raises(KeyError, match="no variant 'bert'; there are crjepa"):
+    with pytest.raises(UnknownNameError, match="no variant 'bert'; there are crjepa"):
         pretrain(cut_store, "bert", "tiny", pairs=pairs, **arguments)

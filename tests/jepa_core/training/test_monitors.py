@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from jepa_core.training.monitors import effective_rank, mean_std
+from jepa_core.training.monitors import effective_rank, least_std, mean_std
 
 
 def test_a_collapsed_batch_has_no_spread_and_no_rank():
@@ -16,6 +16,13 @@ def test_the_rank_of_equal_orthogonal_directions_is_their_number():
         for i in range(directions):
             x[2 * i, i], x[2 * i + 1, i] = 1.0, -1.0
         assert effective_rank(x + 5) == pytest.approx(directions, rel=1e-4)
+
+
+def test_one_constant_dimension_shows_in_the_least_spread_and_not_in_the_mean():
+    x = torch.randn(32, 8, generator=torch.Generator().manual_seed(0))
+    x[:, 3] = 1.0
+    assert least_std(x) == 0
+    assert mean_std(x) > 0.5
 
 
 def test_the_spread_is_the_mean_over_dimensions():
