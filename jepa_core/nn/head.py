@@ -7,7 +7,7 @@ from torch import nn
 
 
 def retrieval_head(width: int, hidden: Sequence[int], dimension: int) -> nn.Sequential:
-    """MLP, whose shape CR-JEPA does not state, with GELU between its layers: (batch, width) to (batch, dimension), not normalised."""
+    """MLP with GELU between its layers, whose shape CR-JEPA does not state: (batch, width) to (batch, dimension)."""
     sizes = [width, *hidden, dimension]
     layers: list[nn.Module] = []
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):

@@ -1,7 +1,7 @@
 """The flat arrays that a training run reads.
 
-Random reads from sharded zarr are many times slower than from a flat file (`make bench`), so the pairs of a split are laid
-down once as one memory-mapped array a sensor, row i of each being pair i.
+Random reads from sharded zarr are many times slower than from a flat file (`make bench`), so the pairs of a split are
+laid down once as one memory-mapped array a sensor, row i of each being pair i.
 """
 
 from collections.abc import Iterator
