@@ -66,7 +66,7 @@ def pretrain(
         sensors: of `patch_a` and `patch_b`.
         stage_fingerprint: names the run; a whole model under it is taken as it is, checkpoints are gone on from.
         pairs_version: data version of the pairs, for the cache.
-        on_step: is given each step's figures.
+        on_step: is given each step's figures, those of an earlier call's steps included.
 
     Raises:
         UnknownNameError: no such method or size; the message lists what there is.
@@ -100,6 +100,9 @@ def pretrain(
         save_model(folder, name, variant, config, cache.statistics, history, about)
         finished = _finished(folder)
         assert finished is not None
+    else:
+        for row in finished.history:
+            on_step(row)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return finished
 
