@@ -17,7 +17,7 @@ from jepa_core.model import TrainedModel
 from jepa_core.progress import track
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
-from jepa_core.tables import PATCHES, read_table
+from jepa_core.tables import DESCRIBED, PATCHES, read_table, validated
 from jepa_core.vectors import PURPOSES, DescriptorError, Descriptors, Purpose, check_unit
 
 _BATCH = 64
@@ -128,6 +128,7 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
     if not ids:
         raise DescriptorError(f"no {sensor.name} patches to have descriptors of")
     patch_ids = np.concatenate(ids)
+    validated(pd.DataFrame({"patch_id": patch_ids}, dtype="str"), DESCRIBED, f"{sensor.name} descriptors")
     order = np.argsort(patch_ids)
     return Descriptors(patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()})
 

@@ -88,6 +88,9 @@ PAIRS = pa.DataFrameSchema(
 """Pairs of patches of two sensors, `a` the first by name; every patch is in one pair at most."""
 
 
+DESCRIBED = pa.DataFrameSchema({"patch_id": pa.Column(str, _ID, unique=True)}, strict=True)
+"""Patches that descriptors are of; the vectors beside them are checked as arrays (`vectors.check_unit`)."""
+
 INDEX_IDS = pa.DataFrameSchema(
     {
         "id": pa.Column("int64", pa.Check.ge(0), unique=True),

@@ -7,6 +7,7 @@ from jepa_core.descriptors import describe_archive, read_descriptors
 from jepa_core.extraction import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
+from jepa_core.tables import InvalidTableError
 from jepa_core.vectors import DescriptorError, check_unit
 
 
@@ -60,6 +61,13 @@ def test_descriptors_of_another_model_are_refused_by_name(copy, trained):
     shutil.copytree(copy.descriptors("crjepa", trained.fingerprint), copy.descriptors("crjepa", other))
     with pytest.raises(DescriptorError, match=rf"model {trained.fingerprint[:12]}, not of ffffffffffff"):
         read_descriptors(copy, "crjepa", other, SENTINEL1)
+
+
+def test_one_patch_in_two_scenes_is_refused(copy, trained):
+    first, second = scene_files(copy, SENTINEL1)[:2]
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(InvalidTableError, match="patch_id"):
+        read_descriptors(copy, "crjepa", trained.fingerprint, SENTINEL1)
 
 
 @pytest.mark.parametrize("bad", [[2.0, 0.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 0.0]])
