@@ -1,21 +1,20 @@
 """Scenes to patches: one zarr and one table a scene, a row in the sensor's manifest when both are in place."""
 
-import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 import pandas as pd
 
 from jepa_core import atomic, tables, versions
-from jepa_core.archive.scene import ArchiveError, ReadyPatch, Scene
+from jepa_core.archive.scene import ArchiveError, Scene
+from jepa_core.cutting import CutPatch, cut
 from jepa_core.errors import NotMaterializedError
-from jepa_core.fingerprint import fingerprint, short
-from jepa_core.grid import PATCH_PIXELS, RESOLUTION_M
+from jepa_core.fingerprint import file_digest, fingerprint, short
+from jepa_core.grid import PATCH_PIXELS
 from jepa_core.progress import track
 from jepa_core.sensors import Sensor
 from jepa_core.splits import split_of_cell
@@ -27,9 +26,6 @@ _CHUNK = 32
 
 _SHARD = 16 * _CHUNK
 """Patches in a zarr shard, the unit that is one file."""
-
-_PLACE_TOLERANCE_M = 0.5
-"""How far a raster may lie from where its metadata say."""
 
 _COMMIT_SECONDS = 5.0
 """The manifest is written at least this often: what a kill can cost."""
@@ -172,16 +168,19 @@ def _scene_fingerprint(scene: Scene) -> str:
 
 def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str) -> dict[str, Any]:
     started = time.perf_counter()
-    # Threads suffice: rasterio lets go of the interpreter while GDAL reads and decodes.
-    read = [dask.delayed(_read_patch)(patch, scene.sensor) for patch in scene.patches]
-    pixels = np.stack(dask.compute(*read, scheduler="threads"))
-    table = _patch_table(scene, pixels)
-    holds = _hash_of(pixels, table)
-    # Named by what it holds: a scene whose files were only touched keeps its folder, and its descriptors.
-    folder = root / f"{scene.id}-{short(holds)}"
-    with atomic.new_folder(folder) as temporary:
-        _write_zarr(temporary / "pixels.zarr", pixels, scene.sensor)
-        tables.write_table(table, tables.PATCHES, temporary / "patches.parquet")
+    with atomic.scratch_folder(root / scene.id) as scratch:
+        # Laid down flat first: how many patches a scene gives is known when it is cut, and it need not fit in memory.
+        staged = scratch / "pixels"
+        patches = _stage(scene, staged)
+        table = _patch_table(scene, patches)
+        shape = (len(patches), len(scene.sensor.bands), PATCH_PIXELS, PATCH_PIXELS)
+        pixels = np.memmap(staged, scene.sensor.dtype, "r", shape=shape) if patches else np.empty(shape)
+        holds = _hash_of(staged, table)
+        # Named by what it holds: a scene whose files were only touched keeps its folder, and its descriptors.
+        folder = root / f"{scene.id}-{short(holds)}"
+        with atomic.new_folder(folder) as temporary:
+            _write_zarr(temporary / "pixels.zarr", pixels, scene.sensor)
+            tables.write_table(table, tables.PATCHES, temporary / "patches.parquet")
     return {
         "scene_id": scene.id,
         "sensor": scene.sensor.name,
@@ -190,52 +189,37 @@ def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str) -> dict[str
         "holds": holds,
         "folder": folder.name,
         "bytes": size_of(folder),
-        "patches": len(scene.patches),
+        "patches": len(patches),
         "seconds": time.perf_counter() - started,
     }
 
 
-def _hash_of(pixels: np.ndarray, table: pd.DataFrame) -> str:
-    digest = hashlib.sha256(np.ascontiguousarray(pixels).tobytes())
-    digest.update(table.to_json(orient="records", date_format="iso", double_precision=15).encode())
-    return digest.hexdigest()
+def _stage(scene: Scene, path: Path) -> list[CutPatch]:
+    """Writes the pixels of all patches one after the other, and gives the patches without them."""
+    patches = []
+    with path.open("wb") as file:
+        for patch in cut(scene):
+            file.write(np.ascontiguousarray(patch.pixels).tobytes())
+            patches.append(replace(patch, pixels=np.empty(0)))
+    return patches
 
 
-def _read_patch(patch: ReadyPatch, sensor: Sensor) -> np.ndarray:
-    """One patch as (bands, y, x) at 10 m; coarser bands are interpolated bilinearly within the patch."""
-    import rasterio
-    from rasterio.enums import Resampling
-
-    side = PATCH_PIXELS
-    if abs(patch.cell.xmax - patch.cell.xmin - side * RESOLUTION_M) > _PLACE_TOLERANCE_M:
-        raise ArchiveError(
-            f"{patch.name} is {patch.cell.xmax - patch.cell.xmin:.0f} m wide; "
-            f"only patches of {side * RESOLUTION_M:.0f} m are read"
-        )
-    place = (patch.cell.xmin, patch.cell.ymin, patch.cell.xmax, patch.cell.ymax)
-    pixels = np.empty((len(sensor.bands), side, side), dtype=sensor.dtype)
-    for i, band in enumerate(sensor.band_names):
-        path = patch.bands[band].path
-        try:
-            with rasterio.open(path) as file:
-                placed = np.allclose(file.bounds, place, atol=_PLACE_TOLERANCE_M)
-                if not placed or file.crs is None or file.crs.to_epsg() != patch.cell.epsg:
-                    raise ArchiveError(f"{path} lies at {file.crs} {tuple(file.bounds)}, its metadata say {patch.cell}")
-                # A band at 10 m already has this size and is taken as it is.
-                pixels[i] = file.read(1, out_shape=(side, side), resampling=Resampling.bilinear)
-        except rasterio.errors.RasterioError as error:
-            raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
-    return pixels
+def _hash_of(pixels: Path, table: pd.DataFrame) -> str:
+    rows = table.to_json(orient="records", date_format="iso", double_precision=15)
+    return fingerprint([file_digest(pixels), rows])
 
 
 def _write_zarr(path: Path, pixels: np.ndarray, sensor: Sensor) -> None:
+    import dask.array as da
     import xarray as xr
 
     count, bands, height, width = pixels.shape
-    chunk = min(_CHUNK, count)
-    shard = min(_SHARD, -(-count // chunk) * chunk)
+    chunk = max(min(_CHUNK, count), 1)
+    shard = min(_SHARD, max(-(-count // chunk), 1) * chunk)
+    # One shard at a time: parallel writers may not share one.
+    blocks = da.from_array(pixels, chunks=(shard, bands, height, width))
     dataset = xr.Dataset(
-        {"pixels": (("patch", "band", "y", "x"), pixels, {"unit": sensor.bands[0].unit})},
+        {"pixels": (("patch", "band", "y", "x"), blocks, {"unit": sensor.bands[0].unit})},
         coords={"band": ("band", np.array(sensor.band_names, dtype=object))},
         attrs={"sensor": sensor.name},
     )
@@ -244,24 +228,11 @@ def _write_zarr(path: Path, pixels: np.ndarray, sensor: Sensor) -> None:
     dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
 
 
-def valid_mask(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """Where all bands hold a measurement. Level-2A has no measured value of 0: water, too, is at least 1.
-
-    Args:
-        pixels: (..., bands, y, x) in the sensor's unit.
-        sensor: the sensor, whose `nodata` marks what is missing.
-
-    Returns:
-        Booleans of shape (..., y, x).
-    """
-    present = np.isfinite(pixels) if sensor.nodata is None else pixels != sensor.nodata
-    return np.asarray(present.all(axis=-3))
-
-
-def _patch_table(scene: Scene, pixels: np.ndarray) -> pd.DataFrame:
-    valid = valid_mask(pixels, scene.sensor).mean(axis=(-2, -1))
-    table = pd.DataFrame(
-        [
+def _patch_table(scene: Scene, patches: Sequence[CutPatch]) -> pd.DataFrame:
+    rows = []
+    for row, patch in enumerate(patches):
+        lon, lat = patch.cell.centre
+        rows.append(
             {
                 "patch_id": patch.name,
                 "scene_id": scene.id,
@@ -273,20 +244,23 @@ def _patch_table(scene: Scene, pixels: np.ndarray) -> pd.DataFrame:
                 "ymin": patch.cell.ymin,
                 "xmax": patch.cell.xmax,
                 "ymax": patch.cell.ymax,
-                "lon": patch.cell.centre[0],
-                "lat": patch.cell.centre[1],
-                "valid_fraction": float(valid[row]),
-                # A ready-made set carries no scene classification to count clouds in.
+                "lon": lon,
+                "lat": lat,
+                "valid_fraction": patch.valid_fraction,
+                # No archive that is read so far carries a scene classification to count clouds in.
                 "cloud_fraction": float("nan"),
                 "labels": list(patch.labels),
                 "split": patch.split or split_of_cell(patch.cell.id),
                 "partner": patch.partner,
                 "row": row,
             }
-            for row, patch in enumerate(scene.patches)
-        ]
-    )
-    return table.astype({"time": tables.UTC_TIME, "partner": "str"})
+        )
+    table = pd.DataFrame(rows, columns=list(tables.PATCHES.columns))
+    text = ("patch_id", "scene_id", "sensor", "cell_id", "crs", "split", "partner")
+    numbers = ("xmin", "ymin", "xmax", "ymax", "lon", "lat", "valid_fraction", "cloud_fraction")
+    kinds = dict.fromkeys(text, "str") | dict.fromkeys(numbers, "float64") | {"row": "int64"}
+    table["time"] = pd.to_datetime(table["time"], utc=True)
+    return table.astype({**kinds, "time": tables.UTC_TIME})
 
 
 def _scene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -297,6 +271,7 @@ def _scene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
         {
             **dict.fromkeys(text, "str"),
             "time": tables.UTC_TIME,
+            "bytes": "int64",
             "patches": "int64",
             "seconds": "float64",
         }

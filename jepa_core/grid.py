@@ -48,6 +48,25 @@ class Cell:
         return float(longitudes[0]), float(latitudes[0])
 
 
+def cells_within(epsg: int, bounds: tuple[float, float, float, float]) -> list[list[Cell]]:
+    """Cells of the zone's global grid that meet a rectangle, in rows from north to south, each from west to east.
+
+    The grid's corners lie on whole multiples of the cell's side, so that any two scenes of a zone share cells.
+
+    Args:
+        epsg: of a UTM zone.
+        bounds: left, bottom, right, top, metres.
+    """
+    side = PATCH_PIXELS * RESOLUTION_M
+    left, bottom, right, top = bounds
+    columns = range(math.floor(left / side), math.ceil(right / side))
+    rows = range(math.ceil(top / side) - 1, math.floor(bottom / side) - 1, -1)
+    return [
+        [Cell(epsg, column * side, row * side, (column + 1) * side, (row + 1) * side) for column in columns]
+        for row in rows
+    ]
+
+
 def sentinel2_tile_corner(tile: str) -> tuple[int, float, float]:
     """EPSG code and upper-left corner (x, y in metres) of a Sentinel-2 tile, from its MGRS name.
 

@@ -9,8 +9,8 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from jepa_core.cutting import valid_mask
 from jepa_core.errors import JepaError
-from jepa_core.extraction import valid_mask
 from jepa_core.grid import PATCH_PIXELS, RESOLUTION_M
 from jepa_core.sensors import Sensor
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jepa_core.cutting import valid_mask
 from jepa_core.errors import JepaError
-from jepa_core.extraction import valid_mask
 from jepa_core.sensors import Sensor
 
 

@@ -1,5 +1,6 @@
 """From the settings to the archive's scenes."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +24,18 @@ class Archive:
             ArchiveError: nothing readable of this sensor under the root.
         """
         from jepa_core.archive.bigearthnet import read_scenes
+        from jepa_core.archive.scene_table import NAME, read_scene_table
 
-        scenes = read_scenes(self.root, sensor)
+        scenes = [*read_scenes(self.root, sensor), *read_scene_table(self.root, sensor)]
         if not scenes:
             raise ArchiveError(
-                f"no {sensor.name} patches under {self.root}. Expected the layout of BigEarthNet v1: a folder "
-                f"a patch, named {sensor.short.upper()}A_... or {sensor.short.upper()}B_..."
+                f"no {sensor.name} scenes under {self.root}. Expected the layout of BigEarthNet v1 (a folder "
+                f"a patch, named {sensor.short.upper()}A_... or {sensor.short.upper()}B_...) or a table {NAME}"
             )
-        return scenes
+        most, count = Counter(scene.id for scene in scenes).most_common(1)[0]
+        if count > 1:
+            raise ArchiveError(f"{count} {sensor.name} scenes under {self.root} have the id {most}")
+        return sorted(scenes, key=lambda scene: scene.id)
 
 
 SAMPLE = "sample"

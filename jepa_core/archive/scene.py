@@ -1,6 +1,6 @@
 """Scene: one acquisition of one sensor, whatever file format it came in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +22,23 @@ class BandFile:
 
     modified_ns: int
     """Time of last change, when the archive was listed."""
+
+
+@dataclass(frozen=True)
+class BandRaster:
+    """One band of a whole scene."""
+
+    file: BandFile
+    """The raster it lies in."""
+
+    number: int
+    """Its number there, from 1."""
+
+    unit: str
+    """Unit of its values: the sensor's own, or `reflectance` or `linear`, which are converted."""
+
+    nodata: float | None
+    """Value that marks a missing measurement; None where the file's own tag is right."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +77,11 @@ class Scene:
     time: datetime
     """Start of the acquisition, UTC."""
 
-    patches: tuple[ReadyPatch, ...]
-    """Ready-cut patches, by name."""
+    patches: tuple[ReadyPatch, ...] = ()
+    """Ready-cut patches, by name; empty for a scene that is still to be cut."""
+
+    rasters: dict[str, BandRaster] = field(default_factory=dict)
+    """Raster of each band, by band name, for a scene that is still to be cut."""
 
     def content(self) -> str:
         """Fingerprint of the scene as it lies in the archive: names, sizes and times of its files."""
@@ -69,6 +89,10 @@ class Scene:
             {
                 "id": self.id,
                 "time": self.time.isoformat(),
+                "rasters": {
+                    band: [r.file.path.name, r.file.size, r.file.modified_ns, r.number, r.unit, r.nodata]
+                    for band, r in self.rasters.items()
+                },
                 "patches": [
                     {
                         "name": patch.name,

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler, normalize
 
-from jepa_core.extraction import valid_mask
+from jepa_core.cutting import valid_mask
 from jepa_core.sensors import Sensor
 
 

@@ -8,6 +8,7 @@ import rasterio
 
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import ArchiveError
+from jepa_core.cutting import valid_mask
 from jepa_core.errors import NotMaterializedError
 from jepa_core.extraction import (
     extract,
@@ -16,7 +17,6 @@ from jepa_core.extraction import (
     read_patches,
     read_pixels,
     scene_files,
-    valid_mask,
 )
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store

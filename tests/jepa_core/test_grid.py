@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rasterio.warp import transform
 
 from jepa_core.archive.sample import COMMON
-from jepa_core.grid import Cell, sentinel2_tile_corner
+from jepa_core.grid import Cell, cells_within, sentinel2_tile_corner
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "scenes" / "earth-search"
 
@@ -67,6 +67,29 @@ def test_every_tile_lies_on_the_sixty_metre_lattice_at_or_above_its_latitude_ban
     # The square touches its band or lies above it, by less than one cycle of row letters (2,000 km, 18 degrees).
     south = "NPQRSTUVWX".index(band) * 8
     assert south - 0.3 <= latitude < south + 19.5
+
+
+@given(
+    x=st.floats(100_000, 900_000),
+    y=st.floats(0, 9_000_000),
+    width=st.floats(1, 9_000),
+    height=st.floats(1, 9_000),
+)
+def test_the_cells_within_a_rectangle_are_those_of_the_zone_s_grid_that_meet_it(x, y, width, height):
+    rows = cells_within(32633, (x, y, x + width, y + height))
+    cells = [cell for row in rows for cell in row]
+    assert len({cell.id for cell in cells}) == len(cells)
+    for cell in cells:
+        assert cell.xmin % 1200 == cell.ymin % 1200 == 0
+        assert (cell.xmax - cell.xmin, cell.ymax - cell.ymin) == (1200, 1200)
+        assert cell.xmin < x + width
+        assert cell.xmax > x
+        assert cell.ymin < y + height
+        assert cell.ymax > y
+    assert cells[0].xmin <= x
+    assert cells[0].ymax >= y + height
+    assert cells[-1].xmax >= x + width
+    assert cells[-1].ymin <= y
 
 
 def test_cells_of_one_square_have_one_id_and_a_centre_inside():

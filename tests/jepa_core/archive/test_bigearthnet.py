@@ -94,5 +94,5 @@ def test_an_archive_that_is_no_folder_or_empty_is_a_plain_error(tmp_path):
         open_archive(Settings(archive=tmp_path / "nowhere"), store)
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ArchiveError, match="no sentinel1 patches under"):
+    with pytest.raises(ArchiveError, match="no sentinel1 scenes under"):
         open_archive(Settings(archive=empty), store).scenes(SENTINEL1)
