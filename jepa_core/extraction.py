@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pandas as pd
 
@@ -173,13 +174,11 @@ def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str) -> dict[str
         staged = scratch / "pixels"
         patches = _stage(scene, staged)
         table = _patch_table(scene, patches)
-        shape = (len(patches), len(scene.sensor.bands), PATCH_PIXELS, PATCH_PIXELS)
-        pixels = np.memmap(staged, scene.sensor.dtype, "r", shape=shape) if patches else np.empty(shape)
         holds = _hash_of(staged, table)
         # Named by what it holds: a scene whose files were only touched keeps its folder, and its descriptors.
         folder = root / f"{scene.id}-{short(holds)}"
         with atomic.new_folder(folder) as temporary:
-            _write_zarr(temporary / "pixels.zarr", pixels, scene.sensor)
+            _write_zarr(temporary / "pixels.zarr", staged, len(patches), scene.sensor)
             tables.write_table(table, tables.PATCHES, temporary / "patches.parquet")
     return {
         "scene_id": scene.id,
@@ -209,23 +208,37 @@ def _hash_of(pixels: Path, table: pd.DataFrame) -> str:
     return fingerprint([file_digest(pixels), rows])
 
 
-def _write_zarr(path: Path, pixels: np.ndarray, sensor: Sensor) -> None:
+def _write_zarr(path: Path, staged: Path, count: int, sensor: Sensor) -> None:
+    """Writes staged pixels shard by shard, so that memory is bounded by a few shards."""
     import dask.array as da
     import xarray as xr
 
-    count, bands, height, width = pixels.shape
+    one = (len(sensor.bands), PATCH_PIXELS, PATCH_PIXELS)
     chunk = max(min(_CHUNK, count), 1)
     shard = min(_SHARD, max(-(-count // chunk), 1) * chunk)
-    # One shard at a time: parallel writers may not share one.
-    blocks = da.from_array(pixels, chunks=(shard, bands, height, width))
+
+    def block(start: int) -> da.Array:
+        shape = (min(shard, count - start), *one)
+        read = dask.delayed(_read_staged)(staged, start, shape, sensor.dtype)
+        return da.from_delayed(read, shape, sensor.dtype)
+
+    blocks = [block(start) for start in range(0, count, shard)]
+    pixels = da.concatenate(blocks) if blocks else da.empty((0, *one), dtype=sensor.dtype)
     dataset = xr.Dataset(
-        {"pixels": (("patch", "band", "y", "x"), blocks, {"unit": sensor.bands[0].unit})},
+        {"pixels": (("patch", "band", "y", "x"), pixels, {"unit": sensor.bands[0].unit})},
         coords={"band": ("band", np.array(sensor.band_names, dtype=object))},
         attrs={"sensor": sensor.name},
     )
-    encoding = {"pixels": {"chunks": (chunk, bands, height, width), "shards": (shard, bands, height, width)}}
+    encoding = {"pixels": {"chunks": (chunk, *one), "shards": (shard, *one)}}
     # Consolidated metadata is not part of the zarr 3 format.
     dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
+
+
+def _read_staged(path: Path, start: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    # Not a memory map: its pages would count as the process's own until all of the scene lay in memory.
+    size = int(np.prod(shape[1:]))
+    offset = start * size * np.dtype(dtype).itemsize
+    return np.fromfile(path, dtype, count=shape[0] * size, offset=offset).reshape(shape)
 
 
 def _patch_table(scene: Scene, patches: Sequence[CutPatch]) -> pd.DataFrame:
