@@ -1,5 +1,6 @@
 """The commands that users type, by the real executables, in a copy of the checkout with nothing exported."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -67,6 +68,7 @@ def first(checkout):
     return dagster(checkout, *COMMAND)
 
 
+@pytest.mark.timeout(1200)
 def test_on_a_fresh_clone_it_makes_what_is_missing_and_says_what_and_how_long(first, checkout):
     assert first.returncode == 0, first.stdout
     assert "materializes first what is missing or stale, in about" in first.stdout
@@ -132,11 +134,23 @@ def test_dagster_dev_comes_up_with_the_same_code_location(tmp_path, wheels, sour
     try:
         entries = wait_for_locations(port, server)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(30)
+        end(server)
         log.close()
     assert [(e["name"], e["loadStatus"]) for e in entries] == [("jepa", "LOADED")]
     assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+
+
+def end(server):
+    """Ends the server with all its children, which do not heed SIGINT where the tests run in the background."""
+    os.killpg(server.pid, signal.SIGTERM)
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait(30)
 
 
 def wait_for_locations(port, server):

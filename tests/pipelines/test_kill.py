@@ -6,6 +6,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from jepa_core import atomic
 from jepa_core.store import Store
 from tests.pipelines.test_command import DAGSTER, clean_environment, copy_checkout, dagster
@@ -35,6 +37,7 @@ def kill_when(checkout, seen):
         run.wait()
 
 
+@pytest.mark.timeout(1200)
 def test_killed_at_every_stage_it_ends_with_the_same_index(tmp_path, wheels):
     checkout = copy_checkout(tmp_path / "clone", wheels)
     data = checkout / "data"
