@@ -37,6 +37,7 @@ def kill_when(checkout, seen):
         run.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_at_every_stage_it_ends_with_the_same_index(tmp_path, wheels):
     checkout = copy_checkout(tmp_path / "clone", wheels)
