@@ -108,7 +108,7 @@ def sensor_named(name: str) -> Sensor:
         UnknownNameError: no sensor has that name; the message lists those that are known.
     """
     for sensor in SENSORS.values():
-        if name in (sensor.name, sensor.short):
+        if name.lower() in (sensor.name, sensor.short):
             return sensor
     known = ", ".join(f"{s.short} ({s.name})" for s in SENSORS.values())
     raise UnknownNameError(f"unknown sensor {name!r}; known are {known}")

@@ -38,7 +38,8 @@ class Store:
         Raises:
             MixedDataError: the root holds products of another archive.
         """
-        if not (self.root / "root.json").exists():
+        # Nothing was made here yet: a mistyped path must not keep the root.
+        if not (self.root / "root.json").exists() or not any(self.stage_records.glob("*.json")):
             atomic.write_json(self.root / "root.json", {"archive": archive})
         self.check_bound(archive)
 
@@ -51,9 +52,10 @@ class Store:
         marker = self.root / "root.json"
         bound = atomic.read_json(marker)["archive"] if marker.exists() else archive
         if bound != archive:
+            unset = "JEPA_ARCHIVE is unset, so the sample is meant; set it. Or: " if archive == "sample" else ""
             raise MixedDataError(
                 f"{self.root} holds products of the archive {bound!r}, not of {archive!r}. "
-                f"Set JEPA_DATA to a folder of this archive's own. (If the archive was moved, "
+                f"{unset}Set JEPA_DATA to a folder of this archive's own. (If the archive was moved, "
                 f"write its new path into {marker}.)"
             )
 

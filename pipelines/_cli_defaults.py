@@ -57,6 +57,8 @@ def apply() -> None:
     os.environ.setdefault("DAGSTER_HOME", home)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # Threads that spin while they wait make training ten times slower as soon as something else uses a core.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if dagster is not None and needs_module(dagster):
         os.environ.setdefault("DAGSTER_MODULE_NAME", "pipelines.definitions")
         # The commands work on; the advice to install another tool instead only misleads.

@@ -119,11 +119,14 @@ def test_an_index_that_lost_a_file_is_not_searched(searchable):
 
 
 def test_a_data_root_of_another_archive_is_refused(searchable, monkeypatch, tmp_path):
-    searchable.bind("/some/archive")
+    (searchable.root / "root.json").write_text('{"archive": "/some/archive"}')
     monkeypatch.setenv("JEPA_ARCHIVE", str(tmp_path))
     result = jepa("--patch", S1, "--to", "s2")
     assert result.exit_code == 1
     assert "holds products of the archive '/some/archive'" in result.output
+    assert "unset" not in result.output
+    monkeypatch.delenv("JEPA_ARCHIVE")
+    assert "JEPA_ARCHIVE is unset" in jepa("--patch", S1, "--to", "s2").output
 
 
 def test_an_index_of_another_model_refuses_the_current_model_s_queries(searchable, synthetic_archive, described):

@@ -14,7 +14,7 @@ def test_an_unknown_band_is_named():
         SENTINEL2.positions(("B02", "B10"))
 
 
-@pytest.mark.parametrize("name", ["s1", "sentinel1"])
+@pytest.mark.parametrize("name", ["s1", "S1", "sentinel1"])
 def test_short_and_long_names_give_the_same_sensor(name):
     assert sensor_named(name) is SENTINEL1
 

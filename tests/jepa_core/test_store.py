@@ -8,7 +8,10 @@ from jepa_core.store import MixedDataError, Store
 
 def test_a_data_root_is_bound_to_one_archive(tmp_path):
     store = Store.at(tmp_path)
+    store.bind("/mistyped")
     store.bind("sample")
+    store.stage_records.mkdir()
+    (store.stage_records / "patches.json").write_text("{}")
     store.bind("sample")
     with pytest.raises(MixedDataError, match="Set JEPA_DATA"):
         store.bind("/other")
