@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jepa_core.errors import NotMaterializedError
-from jepa_core.stages import lost_output, read_record
+from jepa_core.stages import StageRecord, lost_output, read_record
 from jepa_core.store import Store
 
 
@@ -25,11 +25,7 @@ def current_model(store: Store, variant: str) -> CurrentModel:
     Raises:
         NotMaterializedError: there is none; the message names the command that makes it.
     """
-    record = read_record(store, f"{variant}_model")
-    if record is None or lost_output(store, record):
-        raise NotMaterializedError(
-            f"no whole {variant} model in {store.root}. Run: dagster asset materialize --select {variant}_index"
-        )
+    record = _whole_record(store, variant, "model")
     return CurrentModel(store.root / record.summary["folder"], record.data_version)
 
 
@@ -39,9 +35,13 @@ def current_index(store: Store, variant: str) -> Path:
     Raises:
         NotMaterializedError: there is none; the message names the command that makes it.
     """
-    record = read_record(store, f"{variant}_index")
+    return store.root / str(_whole_record(store, variant, "index").summary["folder"])
+
+
+def _whole_record(store: Store, variant: str, what: str) -> StageRecord:
+    record = read_record(store, f"{variant}_{what}")
     if record is None or lost_output(store, record):
         raise NotMaterializedError(
-            f"no whole {variant} index in {store.root}. Run: dagster asset materialize --select {variant}_index"
+            f"no whole {variant} {what} in {store.root}. Run: dagster asset materialize --select {variant}_index"
         )
-    return store.root / str(record.summary["folder"])
+    return record

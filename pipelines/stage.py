@@ -2,7 +2,8 @@
 
 import base64
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,21 @@ class Staleness:
     """Whether there is nothing to go on with, rather than something older."""
 
 
+@contextmanager
+def plain_errors(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turns what the library says is wrong into a failed step with that message, logged on a line of its own.
+
+    Raises:
+        dagster.Failure: in place of any `JepaError`.
+    """
+    try:
+        yield
+    except JepaError as error:
+        # The message is for people; the traceback that Dagster prints around it is not.
+        context.log.error(str(error))
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+
+
 def run_stage(
     stage: Stage,
     context: dg.AssetExecutionContext,
@@ -112,23 +128,10 @@ def run_stage(
     Raises:
         dagster.Failure: what the library says is wrong, in its words; for missing upstream, the command to run.
     """
-    try:
-        return _run(stage, context, workspace, config, work)
-    except JepaError as error:
-        # The message is for people; the traceback that Dagster prints around it is not.
-        context.log.error(str(error))
-        raise dg.Failure(description=str(error), allow_retries=False) from error
-
-
-def _run(
-    stage: Stage,
-    context: dg.AssetExecutionContext,
-    workspace: Workspace,
-    config: Mapping[str, Any],
-    work: Callable[[StageInputs], StageResult],
-) -> dg.MaterializeResult[None]:
-    store = workspace.store()
-    with store.locked(stage.name, waiting=context.log.info):
+    with ExitStack() as stack:
+        stack.enter_context(plain_errors(context))
+        store = workspace.store()
+        stack.enter_context(store.locked(stage.name, waiting=context.log.info))
         inputs = _inputs(stage, store)
         versions = _input_versions(stage, workspace, inputs)
         wanted = stage_fingerprint(stage.name, stage.version, config, versions)

@@ -7,7 +7,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.bootstrap import bootstrap, stale_upstream
 from pipelines.chain import index_stage
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, missing_upstream, run_stage
+from pipelines.stage import StageInputs, StageResult, missing_upstream, plain_errors, run_stage
 
 
 class IndexSettings(dg.Config):
@@ -37,17 +37,16 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
         workspace: Workspace,
         tracking: Tracking,
     ) -> dg.MaterializeResult[None]:
-        if config.bootstrap:
-            bootstrap(variant, context, workspace, tracking)
-        else:
-            stale = stale_upstream(variant, workspace)
-            missing = [name for name, why in stale.items() if why.missing]
-            if missing:
-                error = missing_upstream(stage, missing, workspace.store())
-                context.log.error(str(error))
-                raise dg.Failure(description=str(error), allow_retries=False)
-            for name, why in stale.items():
-                context.log.warning(f"{name} {why.reason}, and bootstrapping is switched off")
+        with plain_errors(context):
+            if config.bootstrap:
+                bootstrap(variant, context, workspace, tracking)
+            else:
+                stale = stale_upstream(variant, workspace)
+                missing = [name for name, why in stale.items() if why.missing]
+                if missing:
+                    raise missing_upstream(stage, missing, workspace.store())
+                for name, why in stale.items():
+                    context.log.warning(f"{name} {why.reason}, and bootstrapping is switched off")
 
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
