@@ -4,12 +4,6 @@ import math
 import re
 from dataclasses import dataclass
 
-RESOLUTION_M = 10.0
-"""Pixel of a patch, metres."""
-
-PATCH_PIXELS = 120
-"""Side of a patch, pixels (BigEarthNet's, and CSMAE's input)."""
-
 _TILE_SNAP_M = 60
 """Tile corners lie on multiples of the coarsest band's pixel."""
 
@@ -48,23 +42,66 @@ class Cell:
         return float(longitudes[0]), float(latitudes[0])
 
 
-def cells_within(epsg: int, bounds: tuple[float, float, float, float]) -> list[list[Cell]]:
-    """Cells of the zone's global grid that meet a rectangle, in rows from north to south, each from west to east.
+@dataclass(frozen=True)
+class Grid:
+    """The global grid of cells: the same in every UTM zone, whatever the scene."""
 
-    The grid's corners lie on whole multiples of the cell's side, so that any two scenes of a zone share cells.
+    patch_pixels: int = 120
+    """Side of a cell, pixels (BigEarthNet's, and CSMAE's input)."""
 
-    Args:
-        epsg: of a UTM zone.
-        bounds: left, bottom, right, top, metres.
-    """
-    side = PATCH_PIXELS * RESOLUTION_M
-    left, bottom, right, top = bounds
-    columns = range(math.floor(left / side), math.ceil(right / side))
-    rows = range(math.ceil(top / side) - 1, math.floor(bottom / side) - 1, -1)
-    return [
-        [Cell(epsg, column * side, row * side, (column + 1) * side, (row + 1) * side) for column in columns]
-        for row in rows
-    ]
+    stride_pixels: int = 120
+    """From one cell to the next, pixels; less than the side, and cells overlap by the difference."""
+
+    resolution_m: float = 10.0
+    """Pixel, metres."""
+
+    @property
+    def side_m(self) -> float:
+        """Side of a cell, metres."""
+        return self.patch_pixels * self.resolution_m
+
+    @property
+    def stride_m(self) -> float:
+        """From one cell to the next, metres."""
+        return self.stride_pixels * self.resolution_m
+
+    def cells_within(self, epsg: int, bounds: tuple[float, float, float, float]) -> list[list[Cell]]:
+        """Cells of a zone that meet a rectangle, in rows from north to south, each from west to east.
+
+        West and south edges lie on whole multiples of the stride, so that any two scenes of a zone share cells.
+
+        Args:
+            epsg: of a UTM zone.
+            bounds: left, bottom, right, top, metres.
+        """
+        side, stride = self.side_m, self.stride_m
+        left, bottom, right, top = bounds
+        columns = range(math.floor((left - side) / stride) + 1, math.ceil(right / stride))
+        rows = range(math.ceil(top / stride) - 1, math.floor((bottom - side) / stride), -1)
+        return [[Cell(epsg, c * stride, r * stride, c * stride + side, r * stride + side) for c in columns] for r in rows]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Pixels of a UTM zone that a scene is brought to, north up."""
+
+    epsg: int
+    """Of the zone."""
+
+    left: float
+    """West edge, metres."""
+
+    top: float
+    """North edge, metres."""
+
+    width: int
+    """Columns."""
+
+    height: int
+    """Rows."""
+
+    resolution_m: float
+    """Pixel, metres."""
 
 
 def sentinel2_tile_corner(tile: str) -> tuple[int, float, float]:

@@ -1,44 +1,43 @@
 """Scene: one acquisition of one sensor, whatever file format it came in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jepa_core.errors import JepaError
-from jepa_core.fingerprint import fingerprint
 from jepa_core.grid import Cell
 from jepa_core.sensors import Sensor
 
+if TYPE_CHECKING:
+    from jepa_core.radar.band import RadarBand
 
-@dataclass(frozen=True)
-class BandFile:
-    """The raster that holds one band."""
 
-    path: Path
-    """A file that rasterio opens; one band in it."""
-
-    size: int
-    """Bytes, when the archive was listed."""
-
-    modified_ns: int
-    """Time of last change, when the archive was listed."""
+class ArchiveError(JepaError):
+    """Something in the archive cannot be read as what it claims to be."""
 
 
 @dataclass(frozen=True)
 class BandRaster:
-    """One band of a whole scene."""
+    """One band of a whole scene, or a map that belongs to it, on a grid of map coordinates."""
 
-    file: BandFile
-    """The raster it lies in."""
-
-    number: int
-    """Its number there, from 1."""
+    address: str
+    """What rasterio opens: a path, or GDAL's name of a zipped or remote file."""
 
     unit: str
     """Unit of its values: the sensor's own, or `reflectance` or `linear`, which are converted."""
 
-    nodata: float | None
-    """Value that marks a missing measurement; None where the file's own tag is right."""
+    number: int = 1
+    """Its number in the file, from 1."""
+
+    scale: float = 1.0
+    """What stored values are multiplied with."""
+
+    offset: float = 0.0
+    """What is added then, in `unit`."""
+
+    nodata: float | None = None
+    """Stored value that marks a missing measurement; None where the file's own tag is right."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class ReadyPatch:
     cell: Cell
     """The set's own cell."""
 
-    bands: dict[str, BandFile]
-    """File of each band, by band name."""
+    bands: dict[str, str]
+    """Address of each band's raster, by band name."""
 
     labels: tuple[str, ...]
     """Class names in the nomenclature of the benchmark; empty where unlabelled."""
@@ -62,6 +61,32 @@ class ReadyPatch:
 
     partner: str | None
     """Name of the other sensor's patch that the set pairs with this one."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """What the product that a scene came in says of itself; empty where it says nothing."""
+
+    acquisition: str = ""
+    """The same for all processings of one acquisition; empty: the scene stands for itself."""
+
+    processed: str = ""
+    """Of two processings of one acquisition, the one that sorts last replaces the other."""
+
+    level: str = ""
+    """`L1C`, `L2A`, `GRD` or `RTC`."""
+
+    baseline: str = ""
+    """Processing baseline or processor version."""
+
+    offset_dn: float = 0.0
+    """What was added to the stored values of Sentinel-2 to make DN that mean reflectance x 10,000."""
+
+    orbit_pass: str = ""
+    """`ascending` or `descending`."""
+
+    relative_orbit: int | None = None
+    """Number of the orbit in its cycle."""
 
 
 @dataclass(frozen=True)
@@ -80,35 +105,31 @@ class Scene:
     patches: tuple[ReadyPatch, ...] = ()
     """Ready-cut patches, by name; empty for a scene that is still to be cut."""
 
-    rasters: dict[str, BandRaster] = field(default_factory=dict)
-    """Raster of each band, by band name, for a scene that is still to be cut."""
+    rasters: "dict[str, BandRaster | RadarBand]" = field(default_factory=dict)
+    """Each band, by band name, for a scene that is still to be cut."""
 
-    def content(self) -> str:
-        """Fingerprint of the scene as it lies in the archive: names, sizes and times of its files."""
-        return fingerprint(
-            {
-                "id": self.id,
-                "time": self.time.isoformat(),
-                "rasters": {
-                    band: [r.file.path.name, r.file.size, r.file.modified_ns, r.number, r.unit, r.nodata]
-                    for band, r in self.rasters.items()
-                },
-                "patches": [
-                    {
-                        "name": patch.name,
-                        "cell": patch.cell.id,
-                        "labels": list(patch.labels),
-                        "split": patch.split,
-                        "partner": patch.partner,
-                        "files": {
-                            band: [file.path.name, file.size, file.modified_ns] for band, file in patch.bands.items()
-                        },
-                    }
-                    for patch in self.patches
-                ],
-            }
-        )
+    classes: BandRaster | None = None
+    """Scene classification (SCL) of Sentinel-2 Level-2A, where the product brings it."""
+
+    product: Product = Product()
+    """What its product says of itself."""
 
 
-class ArchiveError(JepaError):
-    """Something in the archive cannot be read as what it claims to be."""
+@dataclass(frozen=True)
+class Source:
+    """A place in the archive that should hold a scene; listing it opens as little as can be."""
+
+    sensor: Sensor
+    """The sensor that it is listed for."""
+
+    place: str
+    """Where it lies, as a person would look for it."""
+
+    stamp: str
+    """Changes when any of its files does."""
+
+    read: Callable[[], Scene]
+    """Reads its metadata. Raises `ArchiveError` where it is not what it claims to be."""
+
+    remote: bool = False
+    """Whether reading may fail for reasons that pass by themselves."""
