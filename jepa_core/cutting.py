@@ -1,33 +1,44 @@
 """A scene to patches, one row of cells after the other, so that a scene need not fit in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import dask
 import numpy as np
 import rasterio
-from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader
-from rasterio.transform import from_origin
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform, transform_bounds
-from rasterio.windows import Window
 
-from jepa_core.archive.scene import ArchiveError, BandRaster, ReadyPatch, Scene
-from jepa_core.grid import PATCH_PIXELS, RESOLUTION_M, Cell, cells_within
+from jepa_core.archive.scene import ArchiveError, BandRaster, Fault, ReadyPatch, Scene
+from jepa_core.footprint import Block, blocks_of
+from jepa_core.grid import Cell, Grid
+from jepa_core.radar.band import RadarBand, open_radar_view
 from jepa_core.sensors import Sensor
+from jepa_core.views import BandView, check_band_name, open_raster_view, opened
 
-MIN_VALID_FRACTION = 0.05
-"""A cell with less of the scene in it makes no patch."""
+CLOUD_CLASSES = (8, 9, 10)
+"""Scene classes that hide the ground: clouds of medium and high probability, thin cirrus."""
 
 _AT_ONCE = 32
 """Ready-cut patches read in parallel."""
 
 _PLACE_TOLERANCE_M = 0.5
 """How far a ready-cut raster may lie from where its metadata say."""
+
+
+@dataclass(frozen=True)
+class CutConfig:
+    """Settings of the cutting."""
+
+    grid: Grid = Grid()
+    """Where cells lie."""
+
+    min_valid_fraction: float = 0.05
+    """A cell with less of the scene in it makes no patch."""
+
+    max_cloud_fraction: float = 1.0
+    """A cell with more cloud makes no patch; where no classes are known, it does."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,9 @@ class CutPatch:
     valid_fraction: float
     """Share of pixels that all bands measured."""
 
+    cloud_fraction: float = float("nan")
+    """Share of the valid pixels that are cloud; NaN where nothing says."""
+
     labels: tuple[str, ...] = ()
     """Class names, where a set brings them."""
 
@@ -56,21 +70,46 @@ class CutPatch:
     """Patch that a set pairs it with."""
 
 
-def cut(scene: Scene) -> Iterator[CutPatch]:
+Progress = Callable[[int, int], None]
+"""Told after each row of cells: rows done, rows in all."""
+
+
+def cut(
+    scene: Scene, config: CutConfig, faults: list[Fault], progress: Progress = lambda done, of: None
+) -> Iterator[CutPatch]:
     """Patches of a scene: those that it brings, and those that its rasters are cut into.
 
+    Args:
+        scene: the scene.
+        config: settings.
+        faults: gets the ready-cut patches that cannot be read; the others stand.
+        progress: is told how far the cutting is.
+
     Raises:
-        ArchiveError: a raster cannot be read, or does not lie or measure as it claims.
+        ArchiveError: a raster of the scene cannot be read, or does not lie or measure as it claims.
     """
     for start in range(0, len(scene.patches), _AT_ONCE):
         batch = scene.patches[start : start + _AT_ONCE]
         # Threads suffice: rasterio lets go of the interpreter while GDAL reads and decodes.
-        read = dask.compute(*(dask.delayed(_read_ready)(p, scene.sensor) for p in batch), scheduler="threads")
+        read = dask.compute(
+            *(dask.delayed(_ready_or_fault)(p, scene.sensor, config.grid) for p in batch), scheduler="threads"
+        )
         for patch, pixels in zip(batch, read, strict=True):
+            if isinstance(pixels, Fault):
+                faults.append(pixels)
+                continue
             valid = float(valid_mask(pixels, scene.sensor).mean())
-            yield CutPatch(patch.name, patch.cell, pixels, valid, patch.labels, patch.split, patch.partner)
+            yield CutPatch(
+                patch.name, patch.cell, pixels, valid, float("nan"), patch.labels, patch.split, patch.partner
+            )
     if scene.rasters:
-        yield from _cut_rasters(scene)
+        blocks = blocks_of(scene, config.grid)
+        total, done = sum(len(block.rows) for block in blocks), 0
+        for block in blocks:
+            for patches in _cut_block(scene, block, config):
+                yield from patches
+                done += 1
+                progress(done, total)
 
 
 def valid_mask(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
@@ -87,18 +126,25 @@ def valid_mask(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
     return np.asarray(present.all(axis=-3))
 
 
-def _read_ready(patch: ReadyPatch, sensor: Sensor) -> np.ndarray:
-    """One ready-cut patch at 10 m; coarser bands are interpolated bilinearly within the patch."""
-    side = PATCH_PIXELS
-    if abs(patch.cell.xmax - patch.cell.xmin - side * RESOLUTION_M) > _PLACE_TOLERANCE_M:
+def _ready_or_fault(patch: ReadyPatch, sensor: Sensor, grid: Grid) -> np.ndarray | Fault:
+    try:
+        return _read_ready(patch, sensor, grid)
+    except ArchiveError as error:
+        return Fault(patch.name, str(error))
+
+
+def _read_ready(patch: ReadyPatch, sensor: Sensor, grid: Grid) -> np.ndarray:
+    """One ready-cut patch at the grid's resolution; coarser bands are interpolated bilinearly within the patch."""
+    side = grid.patch_pixels
+    if abs(patch.cell.xmax - patch.cell.xmin - grid.side_m) > _PLACE_TOLERANCE_M:
         raise ArchiveError(
-            f"{patch.name} is {patch.cell.xmax - patch.cell.xmin:.0f} m wide; "
-            f"only patches of {side * RESOLUTION_M:.0f} m are read"
+            f"{patch.name} is {patch.cell.xmax - patch.cell.xmin:.0f} m wide, cells are set to {grid.side_m:.0f} m: "
+            "set the number of pixels to the set's own"
         )
     place = (patch.cell.xmin, patch.cell.ymin, patch.cell.xmax, patch.cell.ymax)
     pixels = np.empty((len(sensor.bands), side, side), dtype=sensor.dtype)
     for i, band in enumerate(sensor.band_names):
-        path = patch.bands[band].path
+        path = patch.bands[band]
         try:
             with rasterio.open(path) as file:
                 placed = np.allclose(file.bounds, place, atol=_PLACE_TOLERANCE_M)
@@ -111,96 +157,65 @@ def _read_ready(patch: ReadyPatch, sensor: Sensor) -> np.ndarray:
     return pixels
 
 
-def _cut_rasters(scene: Scene) -> Iterator[CutPatch]:
-    sensor = scene.sensor
+def _cut_block(scene: Scene, block: Block, config: CutConfig) -> Iterator[list[CutPatch]]:
+    """Patches of each row of cells of one zone."""
+    sensor, grid = scene.sensor, config.grid
     with ExitStack() as stack:
-        files = {band: _opened(raster, stack) for band, raster in scene.rasters.items()}
-        epsg, bounds = _extent(files)
-        rows = cells_within(epsg, bounds)
-        left, top = rows[0][0].xmin, rows[0][0].ymax
-        width, height = PATCH_PIXELS * len(rows[0]), PATCH_PIXELS * len(rows)
-        views = {
-            # Only where zone or pixel grid differ does this interpolate: on the same grid bilinear weights are 1 and 0.
-            band: stack.enter_context(
-                WarpedVRT(
-                    file,
-                    crs=f"EPSG:{epsg}",
-                    transform=from_origin(left, top, RESOLUTION_M, RESOLUTION_M),
-                    width=width,
-                    height=height,
-                    resampling=Resampling.bilinear,
-                    src_nodata=_missing(file, scene.rasters[band], sensor),
-                    nodata=_missing(file, scene.rasters[band], sensor),
-                )
+        views: list[BandView] = [_view(scene, band, block, stack) for band in sensor.band_names]
+        if scene.classes is not None:
+            # Classes are names, not amounts: the nearest is taken.
+            views.append(
+                _Classes(stack.enter_context(open_raster_view(scene.classes, block.frame, sensor, Resampling.nearest)))
             )
-            for band, file in files.items()
-        }
-        for row, cells in enumerate(rows):
-            window = Window(0, row * PATCH_PIXELS, width, PATCH_PIXELS)
-            strip = np.stack([_strip(views[b], scene.rasters[b], sensor, window) for b in sensor.band_names])
-            for column, cell in enumerate(cells):
-                pixels = strip[:, :, column * PATCH_PIXELS : (column + 1) * PATCH_PIXELS]
-                valid = float(valid_mask(pixels, sensor).mean())
-                if valid >= MIN_VALID_FRACTION:
-                    yield CutPatch(f"{scene.id}_{cell.id}", cell, pixels.copy(), valid)
+        for row, cells in enumerate(block.rows):
+            first = row * grid.stride_pixels
+            read = [dask.delayed(view.read)(first, grid.patch_pixels) for view in views] if cells else []
+            strips = dask.compute(*read, scheduler="threads")
+            yield [
+                patch
+                for column, cell in cells
+                if (patch := _patch(scene, cell, strips, column * grid.stride_pixels, config)) is not None
+            ]
 
 
-def _opened(raster: BandRaster, stack: ExitStack) -> DatasetReader:
-    path = raster.file.path
-    try:
-        file = stack.enter_context(rasterio.open(path))
-    except RasterioError as error:
-        raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
-    if not 1 <= raster.number <= file.count:
-        raise ArchiveError(f"{path} has {file.count} bands; the table asks for number {raster.number}")
-    if file.crs is None:
-        raise ArchiveError(f"{path} has no coordinate reference system")
-    return file
+def _view(scene: Scene, band: str, block: Block, stack: ExitStack) -> BandView:
+    raster = scene.rasters[band]
+    if isinstance(raster, RadarBand):
+        return stack.enter_context(open_radar_view(raster, block.frame))
+    with opened(raster) as file:
+        check_band_name(file, raster, band)
+    return stack.enter_context(open_raster_view(raster, block.frame, scene.sensor))
 
 
-def _extent(files: dict[str, DatasetReader]) -> tuple[int, tuple[float, float, float, float]]:
-    """UTM zone of the scene, and the rectangle that all bands cover in it."""
-    first = next(iter(files.values()))
-    epsg = first.crs.to_epsg()
-    if epsg is None or not (32601 <= epsg <= 32660 or 32701 <= epsg <= 32760):
-        middle = ((first.bounds.left + first.bounds.right) / 2, (first.bounds.bottom + first.bounds.top) / 2)
-        (lon,), (lat,) = transform(first.crs, "EPSG:4326", [middle[0]], [middle[1]])
-        epsg = (32600 if lat >= 0 else 32700) + min(int((lon + 180) // 6) + 1, 60)
-    utm = CRS.from_epsg(epsg)
-    boxes = [
-        file.bounds if file.crs == utm else transform_bounds(file.crs, utm, *file.bounds) for file in files.values()
-    ]
-    left, bottom = max(box[0] for box in boxes), max(box[1] for box in boxes)
-    right, top = min(box[2] for box in boxes), min(box[3] for box in boxes)
-    if left >= right or bottom >= top:
-        raise ArchiveError(f"the bands of {first.name} and its companions cover no common ground")
-    return epsg, (left, bottom, right, top)
+class _Classes:
+    """Stored class numbers, for they have no unit."""
+
+    def __init__(self, view: "BandView") -> None:
+        self.view = view
+
+    def read(self, first_row: int, rows: int) -> np.ndarray:
+        return self.view.stored(first_row, rows)
 
 
-def _missing(file: DatasetReader, raster: BandRaster, sensor: Sensor) -> float:
-    """What marks a missing value in the raster: the table's word, else the file's tag, else the sensor's habit."""
-    for said in (raster.nodata, file.nodata, sensor.nodata):
-        if said is not None:
-            return float(said)
-    return float("nan")
+def _patch(scene: Scene, cell: Cell, strips: tuple[np.ndarray, ...], left: int, config: CutConfig) -> CutPatch | None:
+    """The patch of a cell, from strips of the bands (and of the classes behind them); None where it is not wanted."""
+    sensor, side = scene.sensor, config.grid.patch_pixels
+    bands = np.stack([strip[:, left : left + side] for strip in strips[: len(sensor.bands)]])
+    measured = np.isfinite(bands).all(axis=0)
+    valid = float(measured.mean())
+    if valid < config.min_valid_fraction or valid == 0:
+        return None
+    cloud = float("nan")
+    if scene.classes is not None:
+        classes = strips[-1][:, left : left + side]
+        cloud = float(np.isin(classes[measured], CLOUD_CLASSES).mean())
+        if cloud > config.max_cloud_fraction:
+            return None
+    return CutPatch(f"{scene.id}_{cell.id}", cell, _stored(bands, sensor), valid, cloud)
 
 
-def _strip(view: WarpedVRT, raster: BandRaster, sensor: Sensor, window: Window) -> np.ndarray:
-    """A band's values in a window, in the sensor's unit and dtype, with its own mark where they are missing."""
-    path = raster.file.path
-    try:
-        read = view.read(raster.number, window=window, masked=True)
-    except RasterioError as error:
-        raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
-    values = np.ma.filled(read.astype(np.float64), np.nan)
-    unit = sensor.bands[0].unit
-    if raster.unit == "reflectance" and unit == "DN":
-        values = np.rint(values * 10_000)
-    elif raster.unit == "linear" and unit == "dB":
-        # Zero power is no measurement: the unmarked fringes of radar scenes.
-        values = 10 * np.log10(np.where(values > 0, values, np.nan))
-    elif raster.unit != unit:
-        raise ArchiveError(f"{path}: values in {raster.unit!r} cannot be made {unit}")
+def _stored(values: np.ndarray, sensor: Sensor) -> np.ndarray:
+    """Values in the sensor's dtype, with its own mark where they are missing."""
     if sensor.nodata is None:
         return values.astype(sensor.dtype)
     highest = np.iinfo(sensor.dtype).max

@@ -78,7 +78,9 @@ class Grid:
         left, bottom, right, top = bounds
         columns = range(math.floor((left - side) / stride) + 1, math.ceil(right / stride))
         rows = range(math.ceil(top / stride) - 1, math.floor((bottom - side) / stride), -1)
-        return [[Cell(epsg, c * stride, r * stride, c * stride + side, r * stride + side) for c in columns] for r in rows]
+        return [
+            [Cell(epsg, c * stride, r * stride, c * stride + side, r * stride + side) for c in columns] for r in rows
+        ]
 
 
 @dataclass(frozen=True)

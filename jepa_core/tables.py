@@ -31,18 +31,52 @@ SCENES = pa.DataFrameSchema(
     {
         "scene_id": pa.Column(str, _ID, unique=True),
         "sensor": pa.Column(str),
+        "place": pa.Column(str, _ID, description="in the archive"),
         "time": pa.Column(UTC_TIME),
-        "fingerprint": pa.Column(str, description="of the scene's files in the archive and the code version"),
+        "acquisition": pa.Column(str, description="shared by all processings of one acquisition"),
+        "processed": pa.Column(str, description="sorts later processings behind earlier ones"),
+        "level": pa.Column(str),
+        "baseline": pa.Column(str),
+        "offset_dn": pa.Column("float64", description="added to stored values of Sentinel-2"),
+        "orbit_pass": pa.Column(str, pa.Check.isin(["ascending", "descending", ""])),
+        "relative_orbit": pa.Column("Int64", nullable=True),
         "holds": pa.Column(str, description="hash of pixels and table: equal where nothing but times changed"),
         "folder": pa.Column(str, description="under the sensor's patches folder"),
         "bytes": pa.Column("int64", pa.Check.ge(0), description="of all files in the folder"),
-        "patches": pa.Column("int64", pa.Check.ge(0)),
+        "patches": pa.Column("int64", pa.Check.ge(1)),
         "seconds": pa.Column("float64", pa.Check.ge(0)),
     },
     strict=True,
     ordered=True,
 )
 """Manifest of a sensor: what is not in it does not exist."""
+
+SOURCES = pa.DataFrameSchema(
+    {
+        "place": pa.Column(str, _ID, unique=True),
+        "fingerprint": pa.Column(str, description="of its files, the settings and the code version"),
+        "state": pa.Column(str, pa.Check.isin(["cut", "replaced", "quarantined"])),
+        "scene_id": pa.Column(str, description="empty where it could not be read"),
+        "acquisition": pa.Column(str),
+        "processed": pa.Column(str),
+        "remote": pa.Column(bool, description="fails for reasons that may pass; tried again each time"),
+    },
+    strict=True,
+    ordered=True,
+)
+"""What became of each place in the archive."""
+
+QUARANTINE = pa.DataFrameSchema(
+    {
+        "place": pa.Column(str, _ID, description="of the scene, or of a patch that a set brings cut"),
+        "source": pa.Column(str, _ID, description="place of the source that it belongs to"),
+        "reason": pa.Column(str, _ID),
+        "whole_scene": pa.Column(bool, description="false where the scene's other patches stand"),
+    },
+    strict=True,
+    ordered=True,
+)
+"""What could not be read, and why."""
 
 PATCHES = pa.DataFrameSchema(
     {
@@ -139,6 +173,15 @@ def write_table(table: pd.DataFrame, schema: pa.DataFrameSchema, path: Path) -> 
     checked = validated(table, schema, str(path))
     with atomic.new_file(path) as temporary:
         checked.to_parquet(temporary, index=False)
+
+
+def table_of(rows: Sequence[dict[str, Any]], schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Rows as a table whose columns have the schema's types and order, also where there is no row."""
+    table = pd.DataFrame(list(rows), columns=list(schema.columns))
+    for name, column in schema.columns.items():
+        if column.dtype is not None and str(column.dtype) != "object":
+            table[name] = table[name].astype(column.dtype.type)
+    return table
 
 
 def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:

@@ -1,130 +1,81 @@
-"""BigEarthNet v1 as distributed: a folder a patch, a GeoTIFF a band, labels in JSON.
+"""BigEarthNet v1 and v2 as distributed: a folder a patch, a GeoTIFF a band.
 
-Layout: `<root>/.../<patch>/<patch>_<band>.tif` and `<patch>_labels_metadata.json`; optional lists `train.csv`,
-`val.csv` and `test.csv` at the root name Sentinel-2 patches, one a line.
+v1: `<patch>/<patch>_<band>.tif` and `<patch>_labels_metadata.json` with place, time, labels and partner; lists
+`train.csv`, `val.csv` and `test.csv` at the root of the archive name Sentinel-2 patches, one a line.
+
+v2 (reBEN): `<product>/<patch>/<patch>_<band>.tif`, and above them `metadata.parquet` with labels, split and partner of
+the patches that the authors recommend; those that it does not list (snow, cloud, shadow) are left out. Place and time
+are those of the GeoTIFF and of the name.
+
+A scene is what patches of one name but for row and column were cut from.
 """
 
-import json
 import os
 import re
 from collections import defaultdict
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from rasterio.crs import CRS
-from rasterio.errors import CRSError
-
-from jepa_core.archive.nomenclature import to_ben19
-from jepa_core.archive.scene import ArchiveError, BandFile, ReadyPatch, Scene
-from jepa_core.grid import Cell
-from jepa_core.sensors import SENTINEL1, Sensor
-
-_METADATA = "_labels_metadata.json"
+from jepa_core.archive import bigearthnet_v1, bigearthnet_v2
+from jepa_core.archive.scene import ArchiveError, Fault, ReadyPatch, Scene, Source
+from jepa_core.fingerprint import fingerprint
+from jepa_core.sensors import Sensor
 
 
-def read_scenes(root: Path, sensor: Sensor) -> list[Scene]:
-    """Scenes of one sensor, sorted by id; a scene is the product that its patches were cut from.
-
-    Raises:
-        ArchiveError: nothing of this layout under `root`, or a patch without one of the sensor's bands, with
-            broken metadata or with unknown class names. The message names the file.
-    """
-    splits = _read_splits(root)
-    partners = _read_partners(root)
-    by_scene: dict[str, list[tuple[datetime, ReadyPatch]]] = defaultdict(list)
-    for folder in patch_folders(root, sensor):
-        metadata = _read_metadata(folder)
-        try:
-            scene_id, time = _scene_of(metadata, sensor)
-            pair = metadata["corresponding_s2_patch"] if sensor is SENTINEL1 else folder.name
-            patch = ReadyPatch(
-                name=folder.name,
-                cell=_cell(metadata),
-                bands=_band_files(folder, sensor),
-                labels=to_ben19(metadata["labels"]),
-                split=splits.get(pair),
-                partner=pair if sensor is SENTINEL1 else partners.get(folder.name),
-            )
-        except (KeyError, TypeError, ValueError, CRSError) as error:
-            what = f"no field {error}" if isinstance(error, KeyError) else str(error)
-            raise ArchiveError(f"{folder / (folder.name + _METADATA)}: {what}") from error
-        by_scene[scene_id].append((time, patch))
-    return [
-        Scene(
-            id=scene_id,
-            sensor=sensor,
-            time=min(time for time, _ in found),
-            patches=tuple(sorted((patch for _, patch in found), key=lambda p: p.name)),
-        )
-        for scene_id, found in sorted(by_scene.items())
-    ]
+def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
+    """Products of the sensor of which patches lie anywhere under `root`."""
+    groups: dict[tuple[str, Path | None], list[tuple[Path, list[list[object]]]]] = defaultdict(list)
+    for folder, product, stats, table in _patch_folders(root, sensor):
+        groups[product, table].append((folder, stats))
+    for (product, table), found in sorted(groups.items(), key=lambda entry: (entry[0][0], str(entry[0][1]))):
+        found.sort()
+        lists = [table] if table else [root / f"{split}.csv" for split in bigearthnet_v1.SPLITS]
+        stamp = fingerprint([[[f.name, s] for f, s in found], [_stat(path) for path in lists]])
+        folders = [folder for folder, _ in found]
+        yield Source(sensor, product, stamp, partial(_read_scene, product, folders, root, table, sensor))
 
 
-def patch_folders(root: Path, sensor: Sensor) -> list[Path]:
-    """Folders of the sensor's patches anywhere under `root`, sorted by name."""
-    mission = re.compile(f"{sensor.short.upper()}[A-D]_")
-    found = []
-    for folder, inner, _ in os.walk(root, followlinks=False):
-        found += [Path(folder) / name for name in inner if mission.match(name)]
-        inner[:] = [name for name in inner if not re.match(r"S[12][A-D]_", name)]
-    return sorted(found, key=lambda path: path.name)
+def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, list[list[object]], Path | None]]:
+    """Each patch's folder, the product it is of, its files' sizes and times, and its v2 table."""
+    named = re.compile(rf"({sensor.short.upper()}[A-D]_\w+?)_\d+_\d+")
+    tables: dict[Path, Path | None] = {root.parent: None}
+    for folder, inner, files in os.walk(root, followlinks=False):
+        here = Path(folder)
+        tables[here] = here / "metadata.parquet" if "metadata.parquet" in files else tables.get(here.parent)
+        inner[:] = sorted(name for name in inner if not name.endswith(".SAFE"))
+        match = named.fullmatch(here.name)
+        if match and any(name.startswith(here.name) and name.endswith((".tif", ".json")) for name in files):
+            inner.clear()
+            yield here, match[1], [[name, *_stat(here / name)] for name in sorted(files)], tables[here]
+            # A patch is a leaf: keeping it would make the map as large as the set.
+            del tables[here]
 
 
-def _read_splits(root: Path) -> dict[str, str]:
-    splits = {}
-    for split in ("train", "val", "test"):
-        path = root / f"{split}.csv"
-        if path.exists():
-            splits.update(dict.fromkeys(path.read_text().split(), split))
-    return splits
-
-
-def _read_partners(root: Path) -> dict[str, str]:
-    """Sentinel-1 patch of each Sentinel-2 patch: only the Sentinel-1 side names its partner."""
-    return {
-        _read_metadata(folder).get("corresponding_s2_patch", ""): folder.name
-        for folder in patch_folders(root, SENTINEL1)
-    }
-
-
-def _read_metadata(folder: Path) -> dict[str, Any]:
-    path = folder / (folder.name + _METADATA)
+def _stat(path: Path) -> list[int]:
     try:
-        metadata = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ArchiveError(f"{path} is missing: without it the patch has no place and no time") from error
-    except ValueError as error:
-        raise ArchiveError(f"{path} is not readable JSON: {error}") from error
-    if not isinstance(metadata, dict):
-        raise ArchiveError(f"{path} holds no fields")
-    return metadata
-
-
-def _scene_of(metadata: dict[str, Any], sensor: Sensor) -> tuple[str, datetime]:
-    if sensor is SENTINEL1:
-        scene, time = metadata["scene_source"], metadata["acquisition_time"]
-    else:
-        scene, time = metadata["tile_source"].removesuffix(".SAFE"), metadata["acquisition_date"]
-    return scene, datetime.fromisoformat(time).replace(tzinfo=UTC)
-
-
-def _cell(metadata: dict[str, Any]) -> Cell:
-    epsg = CRS.from_wkt(metadata["projection"]).to_epsg()
-    if epsg is None:
-        raise ValueError("the projection has no EPSG code")
-    corners = metadata["coordinates"]
-    # The two sensors' files name the lower edge differently.
-    south = corners["lry"] if "lry" in corners else corners["lly"]
-    return Cell(epsg, float(corners["ulx"]), float(south), float(corners["lrx"]), float(corners["uly"]))
-
-
-def _band_files(folder: Path, sensor: Sensor) -> dict[str, BandFile]:
-    files = {}
-    for band in sensor.band_names:
-        path = folder / f"{folder.name}_{band}.tif"
-        if not path.exists():
-            raise ArchiveError(f"{folder} has no band {band}: {path.name} is missing")
         status = path.stat()
-        files[band] = BandFile(path, status.st_size, status.st_mtime_ns)
-    return files
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns, status.st_mode]
+
+
+def _read_scene(product: str, folders: list[Path], root: Path, table: Path | None, sensor: Sensor) -> Scene:
+    read: Callable[[Path], tuple[ReadyPatch, datetime] | None]
+    if table is None:
+        read = partial(bigearthnet_v1.read_patch, sensor=sensor, splits=bigearthnet_v1.read_splits(root))
+    else:
+        read = partial(bigearthnet_v2.read_patch, sensor=sensor, table=bigearthnet_v2.read_table(table))
+    found, faults = [], []
+    for folder in folders:
+        try:
+            patch = read(folder)
+        except ArchiveError as error:
+            faults.append(Fault(str(folder.relative_to(root)), str(error)))
+        else:
+            found += [patch] if patch is not None else []
+    if not found:
+        raise ArchiveError(faults[0].reason if faults else f"{table} lists none of the patches of {product}")
+    time = min(time for _, time in found)
+    return Scene(product, sensor, time, patches=tuple(patch for patch, _ in found), faults=tuple(faults))

@@ -1,10 +1,10 @@
-"""From the settings to the archive's scenes."""
+"""From the settings to the places in the archive that should hold scenes."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepa_core.archive.scene import ArchiveError, Scene
+from jepa_core.archive.scene import ArchiveError, Source
+from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 from jepa_core.settings import Settings
 from jepa_core.store import Store
@@ -17,25 +17,27 @@ class Archive:
     root: Path
     """Absolute path."""
 
-    def scenes(self, sensor: Sensor) -> list[Scene]:
-        """Scenes of one sensor, sorted by id.
+    def sources(self, sensor: Sensor) -> list[Source]:
+        """Places that should hold a scene of the sensor, by any of the readers, sorted.
 
         Raises:
-            ArchiveError: nothing readable of this sensor under the root.
+            ArchiveError: there are none, or a list of the archive's own (`scenes.csv`, `stac.json`) cannot be read.
         """
-        from jepa_core.archive.bigearthnet import read_scenes
-        from jepa_core.archive.scene_table import NAME, read_scene_table
+        from jepa_core.archive import bigearthnet, scene_table, sentinel1_safe, sentinel2_safe, stac
 
-        scenes = [*read_scenes(self.root, sensor), *read_scene_table(self.root, sensor)]
-        if not scenes:
+        readers = (sentinel1_safe, sentinel2_safe, stac, bigearthnet, scene_table)
+        sources = [source for reader in readers for source in reader.find_sources(self.root, sensor)]
+        if not sources:
             raise ArchiveError(
-                f"no {sensor.name} scenes under {self.root}. Expected the layout of BigEarthNet v1 (a folder "
-                f"a patch, named {sensor.short.upper()}A_... or {sensor.short.upper()}B_...) or a table {NAME}"
+                f"no {sensor.name} scenes under {self.root}. Looked for SAFE folders and zips, STAC items and "
+                f"{stac.NAME}, BigEarthNet's patch folders, and a table {scene_table.NAME}"
             )
-        most, count = Counter(scene.id for scene in scenes).most_common(1)[0]
-        if count > 1:
-            raise ArchiveError(f"{count} {sensor.name} scenes under {self.root} have the id {most}")
-        return sorted(scenes, key=lambda scene: scene.id)
+        return sorted(sources, key=lambda source: source.place)
+
+
+def sources_version(sources: list[Source]) -> str:
+    """Version of what lies in the archive."""
+    return fingerprint([[source.place, source.stamp] for source in sources])
 
 
 SAMPLE = "sample"

@@ -90,6 +90,17 @@ class Product:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Something in the archive that could not be read."""
+
+    place: str
+    """Where it lies, as a person would look for it."""
+
+    reason: str
+    """What is wrong, and with which file."""
+
+
+@dataclass(frozen=True)
 class Scene:
     """One acquisition of one sensor."""
 
@@ -108,11 +119,17 @@ class Scene:
     rasters: "dict[str, BandRaster | RadarBand]" = field(default_factory=dict)
     """Each band, by band name, for a scene that is still to be cut."""
 
+    epsg: int | None = None
+    """Zone that the metadata say the rasters lie in; None where they say nothing."""
+
     classes: BandRaster | None = None
     """Scene classification (SCL) of Sentinel-2 Level-2A, where the product brings it."""
 
     product: Product = Product()
     """What its product says of itself."""
+
+    faults: tuple[Fault, ...] = ()
+    """Ready-cut patches of it that could not be read; the others stand."""
 
 
 @dataclass(frozen=True)

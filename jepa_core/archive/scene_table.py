@@ -7,11 +7,17 @@ and never guessed; `nodata` overrides the file's own tag (empty: it does not).
 
 import csv
 from collections import defaultdict
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from jepa_core.archive.scene import ArchiveError, BandFile, BandRaster, Scene
-from jepa_core.sensors import Sensor, sensor_named
+from jepa_core.archive.addresses import local_path
+from jepa_core.archive.scene import ArchiveError, BandRaster, Scene, Source
+from jepa_core.archive.times import parse_time
+from jepa_core.errors import UnknownNameError
+from jepa_core.fingerprint import fingerprint
+from jepa_core.sensors import SENSORS, Sensor, sensor_named
 
 NAME = "scenes.csv"
 
@@ -19,66 +25,85 @@ _COLUMNS = ("scene", "sensor", "time", "band", "file", "number", "unit", "nodata
 _UNITS = {"DN": ("DN", "reflectance"), "dB": ("dB", "linear")}
 
 
-def read_scene_table(root: Path, sensor: Sensor) -> list[Scene]:
-    """Scenes of one sensor in the table, sorted by id; none where there is no table.
+def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
+    """Scenes of one sensor in the table; none where there is no table.
 
-    Raises:
-        ArchiveError: the table lacks a column, or a line is wrong; the message gives the line.
+    A line that is wrong spoils its scene alone, a table without the columns all of them.
     """
     path = root / NAME
     if not path.exists():
+        return
+    lines: dict[str, list[tuple[str, dict[str, str]]]] = defaultdict(list)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = [column for column in _COLUMNS if column not in (reader.fieldnames or [])]
+            if missing:
+                raise ArchiveError(f"{path} has no column {', '.join(missing)}; it needs {','.join(_COLUMNS)}")
+            for row in reader:
+                if _is_of(row, sensor):
+                    lines[row["scene"]].append((f"{path}, line {reader.line_num}", row))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ArchiveError(f"{path} cannot be read: {error}") from error
+    for scene, rows in sorted(lines.items()):
+        stats = [_stat(root / (row["file"] or "")) for _, row in rows]
+        yield Source(
+            sensor,
+            f"{NAME}#{scene}",
+            fingerprint([[list(row.values()) for _, row in rows], stats]),
+            partial(_read_scene, scene, rows, root, sensor),
+        )
+
+
+def _is_of(row: dict[str, str], sensor: Sensor) -> bool:
+    try:
+        return sensor_named(row["sensor"] or "").name == sensor.name
+    except UnknownNameError:
+        # Nobody's line is everybody's: it must show up somewhere.
+        return True
+
+
+def _stat(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
         return []
-    found: dict[str, tuple[datetime, dict[str, BandRaster]]] = {}
-    times: dict[str, set[datetime]] = defaultdict(set)
-    with path.open(newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [column for column in _COLUMNS if column not in (reader.fieldnames or [])]
-        if missing:
-            raise ArchiveError(f"{path} has no column {', '.join(missing)}; it needs {','.join(_COLUMNS)}")
-        for row in reader:
-            where = f"{path}, line {reader.line_num}"
-            if sensor_named(row["sensor"]) is not sensor:
-                continue
-            time, band, raster = _line(row, root, sensor, where)
-            times[row["scene"]].add(time)
-            bands = found.setdefault(row["scene"], (time, {}))[1]
-            if band in bands:
-                raise ArchiveError(f"{where}: scene {row['scene']} has band {band} twice")
-            bands[band] = raster
-    for scene, (_, bands) in found.items():
-        lacking = [name for name in sensor.band_names if name not in bands]
-        if lacking:
-            raise ArchiveError(f"{path}: scene {scene} has no band {', '.join(lacking)}")
-        if len(times[scene]) > 1:
-            raise ArchiveError(f"{path}: scene {scene} has {len(times[scene])} different times")
-    return [
-        Scene(id=scene, sensor=sensor, time=time, rasters={name: bands[name] for name in sensor.band_names})
-        for scene, (time, bands) in sorted(found.items())
-    ]
+    return [status.st_size, status.st_mtime_ns, status.st_mode]
+
+
+def _read_scene(scene: str, rows: list[tuple[str, dict[str, str]]], root: Path, sensor: Sensor) -> Scene:
+    times: set[datetime] = set()
+    bands: dict[str, BandRaster] = {}
+    for where, row in rows:
+        time, band, raster = _line(row, root, sensor, where)
+        times.add(time)
+        if band in bands:
+            raise ArchiveError(f"{where}: scene {scene} has band {band} twice")
+        bands[band] = raster
+    lacking = [name for name in sensor.band_names if name not in bands]
+    if lacking:
+        raise ArchiveError(f"{root / NAME}: scene {scene} has no band {', '.join(lacking)}")
+    if len(times) > 1:
+        raise ArchiveError(f"{root / NAME}: scene {scene} has {len(times)} different times")
+    return Scene(scene, sensor, times.pop(), rasters={name: bands[name] for name in sensor.band_names})
 
 
 def _line(row: dict[str, str], root: Path, sensor: Sensor, where: str) -> tuple[datetime, str, BandRaster]:
-    if row["band"] not in sensor.band_names:
+    if None in row.values():
+        raise ArchiveError(f"{where}: the line has fewer fields than the table has columns")
+    if sensor_named(row["sensor"]).name != sensor.name:
+        raise ArchiveError(f"{where}: unknown sensor {row['sensor']!r}")
+    known = SENSORS[sensor.name].band_names
+    if row["band"] not in known:
         raise ArchiveError(f"{where}: {sensor.name} has no band {row['band']!r}")
     allowed = _UNITS[sensor.bands[0].unit]
     if row["unit"] not in allowed:
         raise ArchiveError(f"{where}: the unit is {row['unit']!r}; for {sensor.name} it is {' or '.join(allowed)}")
     try:
-        time = datetime.fromisoformat(row["time"])
         number = int(row["number"] or 1)
         nodata = float(row["nodata"]) if row["nodata"] else None
     except ValueError as error:
         raise ArchiveError(f"{where}: {error}") from error
+    path = local_path(row["file"], root, root, where)
     # A time that names no zone is taken as UTC, which acquisition times are given in.
-    time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    path = (root / row["file"]).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ArchiveError(f"{where}: {row['file']} lies outside the archive")
-    if not path.is_file():
-        raise ArchiveError(f"{where}: there is no file {path}")
-    status = path.stat()
-    return (
-        time,
-        row["band"],
-        BandRaster(BandFile(path, status.st_size, status.st_mtime_ns), number, row["unit"], nodata),
-    )
+    return parse_time(row["time"], where), row["band"], BandRaster(str(path), row["unit"], number, nodata=nodata)
