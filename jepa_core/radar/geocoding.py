@@ -1,0 +1,190 @@
+"""Where in a radar image a pixel of the map lies: the geolocation grid, turned around.
+
+Between grid points the place on the map is bilinear in (line, sample). The points lie on the terrain, whose height
+moves them by up to 1.7 times itself, and heights 13 km apart know nothing of one another: on a real product of the
+Alps, with every second point left out, bilinear interpolation misses by 352 m in the median and cubic splines by
+401 m (0.3 m to 15 m on the part that heights have no say in, whichever way).
+"""
+
+import numpy as np
+from rasterio.warp import transform
+
+from jepa_core.archive.scene import ArchiveError
+from jepa_core.grid import Frame
+from jepa_core.radar.annotation import GeolocationGrid
+
+_LATTICE_PIXELS = 16
+"""From one pixel whose place is solved for to the next; places between them are interpolated."""
+
+_STEPS = 40
+"""Newton's steps at most; five do, unless a step crosses into the next cell of a rough grid."""
+
+_CLOSE_ENOUGH_M = 0.01
+"""Distance at which a place counts as found: a thousandth of a pixel."""
+
+
+class Geocoder:
+    """Places in one image of the pixels of one frame."""
+
+    def __init__(self, grid: GeolocationGrid, frame: Frame, name: str) -> None:
+        """Brings the grid's points to the frame's zone.
+
+        Args:
+            grid: of the image.
+            frame: pixels to find.
+            name: of the image, for messages.
+
+        Raises:
+            ArchiveError: the image lies where the frame's zone has no coordinates.
+        """
+        self._frame = frame
+        self._lines, self._samples = grid.line[:, 0], grid.pixel[0]
+        longitudes, latitudes = grid.longitude.ravel().tolist(), grid.latitude.ravel().tolist()
+        x, y = transform("EPSG:4326", f"EPSG:{frame.epsg}", longitudes, latitudes)
+        self._xy = np.array([x, y]).reshape(2, *grid.line.shape)
+        if not np.isfinite(self._xy).all():
+            raise ArchiveError(f"{name} cannot be placed in zone EPSG:{frame.epsg}")
+        # A plane through all points: where the search starts.
+        known = np.stack([np.ones(grid.line.size), *self._xy.reshape(2, -1)], axis=1)
+        self._middle = known[:, 1:].mean(axis=0)
+        known[:, 1:] -= self._middle
+        wanted = np.stack([grid.line.ravel(), grid.pixel.ravel()], axis=1)
+        self._plane = np.linalg.lstsq(known, wanted, rcond=None)[0]
+
+    def on_map(self, line: np.ndarray, sample: np.ndarray) -> np.ndarray:
+        """The forward model: easting and northing of places in the image; beyond the grid, its rim goes on.
+
+        Args:
+            line: any shape.
+            sample: of the same shape.
+
+        Returns:
+            (2, ...), metres.
+        """
+        return self._model(line, sample)[0]
+
+    def strip(self, first_row: int, rows: int) -> "StripPlaces":
+        """Solves for a lattice of pixels over rows of the frame, their full width."""
+        frame, step = self._frame, _LATTICE_PIXELS
+        at_rows = np.arange(0, rows + step - 1, step)
+        at_columns = np.arange(0, frame.width + step - 1, step)
+        x, y = self.centres(at_rows[:, None] + first_row, at_columns[None, :])
+        places = self.solve(np.stack([x, y]), None)
+        return StripPlaces(self, first_row, places, self.cells(places))
+
+    def centres(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Easting and northing of pixels' centres, metres; row and column are broadcast."""
+        frame = self._frame
+        x = frame.left + (column + 0.5) * frame.resolution_m
+        y = frame.top - (row + 0.5) * frame.resolution_m
+        x, y = np.broadcast_arrays(x, y)
+        return x, y
+
+    def solve(self, xy: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+        """Line and sample of points of the map, by Newton's method.
+
+        Args:
+            xy: (2, ...) easting and northing, metres.
+            start: (2, ...) line and sample near to the answer; None starts from a plane.
+
+        Returns:
+            (2, ...) line and sample; NaN where no place was found. Beyond the grid they are extrapolated.
+        """
+        shape = xy.shape[1:]
+        target = xy.reshape(2, -1)
+        if start is None:
+            shifted = target - self._middle[:, None]
+            place = (self._plane[0] + shifted.T @ self._plane[1:]).T
+        else:
+            place = start.reshape(2, -1).copy()
+        left = np.arange(target.shape[1])
+        with np.errstate(all="ignore"):
+            for count in range(_STEPS):
+                found, along_line, along_sample = self._model(*place[:, left])
+                miss = target[:, left] - found
+                far = ~(np.hypot(*miss) < _CLOSE_ENOUGH_M)
+                left = left[far]
+                if not len(left):
+                    break
+                (a, c), (b, d), (u, v) = along_line[:, far], along_sample[:, far], miss[:, far]
+                # A full step may swing to and fro over a crease between cells for ever; half of it settles.
+                size = (1.0 if count < _STEPS // 2 else 0.5) / (a * d - b * c)
+                place[0, left] += (d * u - b * v) * size
+                place[1, left] += (a * v - c * u) * size
+        place[:, left] = np.nan
+        return np.asarray(place.reshape(2, *shape))
+
+    def cells(self, places: np.ndarray) -> np.ndarray:
+        """Number of the grid's cell that each place (2, ...) lies in."""
+        i, j = self._cell(places[0], places[1])
+        return np.asarray(i * len(self._samples) + j)
+
+    def _cell(self, line: np.ndarray, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        i = np.clip(np.searchsorted(self._lines, line, side="right") - 1, 0, len(self._lines) - 2)
+        j = np.clip(np.searchsorted(self._samples, sample, side="right") - 1, 0, len(self._samples) - 2)
+        return i, j
+
+    def _model(self, line: np.ndarray, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Places on the map, and how they change per line and per sample; each (2, ...)."""
+        i, j = self._cell(line, sample)
+        height = self._lines[i + 1] - self._lines[i]
+        width = self._samples[j + 1] - self._samples[j]
+        t, s = (line - self._lines[i]) / height, (sample - self._samples[j]) / width
+        p00, p01 = self._xy[:, i, j], self._xy[:, i, j + 1]
+        p10, p11 = self._xy[:, i + 1, j], self._xy[:, i + 1, j + 1]
+        above, below = p00 + s * (p01 - p00), p10 + s * (p11 - p10)
+        along_sample = ((p01 - p00) * (1 - t) + (p11 - p10) * t) / width
+        return above + t * (below - above), (below - above) / height, along_sample
+
+
+class StripPlaces:
+    """Places of the pixels of some rows, from those of a lattice."""
+
+    def __init__(self, geocoder: Geocoder, first_row: int, places: np.ndarray, cells: np.ndarray) -> None:
+        """Takes the solved lattice.
+
+        Args:
+            geocoder: that solved it.
+            first_row: of the frame.
+            places: (2, lattice rows, lattice columns) line and sample.
+            cells: (lattice rows, lattice columns) cell of the grid that each lies in.
+        """
+        self._geocoder, self._first_row, self._places = geocoder, first_row, places
+        corners = cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]
+        # A pixel between places of different cells lies near a crease of the model, which linear steps cut off.
+        self._creased = np.logical_or.reduce([corner != corners[0] for corner in corners[1:]])
+
+    def block(self, first_column: int, rows: int, columns: int) -> np.ndarray:
+        """Line and sample of the strip's first rows, in some columns.
+
+        Args:
+            first_column: a multiple of 16, the lattice's step.
+            rows: not more than the strip has.
+            columns: within the frame.
+
+        Returns:
+            (2, rows, columns), float64; NaN where no place was found.
+        """
+        step = _LATTICE_PIXELS
+        top, left = slice(0, -(-(rows - 1) // step) + 1), first_column // step
+        across = slice(left, left + -(-(columns - 1) // step) + 1)
+        lattice = self._places[:, top, across]
+        places = np.asarray(_between(rows, lattice.shape[1]) @ lattice @ _between(columns, lattice.shape[2]).T)
+        creased = self._creased[top, across]
+        if creased.any():
+            row, column = np.arange(rows) // step, np.arange(columns) // step
+            creased = np.pad(creased, ((0, 1), (0, 1)))[: lattice.shape[1], : lattice.shape[2]]
+            r, c = np.nonzero(creased[row][:, column])
+            x, y = self._geocoder.centres(r + self._first_row, c + first_column)
+            places[:, r, c] = self._geocoder.solve(np.stack([x, y]), places[:, r, c])
+        return places
+
+
+def _between(pixels: int, nodes: int) -> np.ndarray:
+    """(pixels, nodes) weights that interpolate linearly from each 16th pixel to all."""
+    at = np.arange(pixels) / _LATTICE_PIXELS
+    below = np.minimum(at.astype(int), max(nodes - 2, 0))
+    weights = np.zeros((pixels, nodes))
+    weights[np.arange(pixels), below] = 1 - (at - below)
+    weights[np.arange(pixels), np.minimum(below + 1, nodes - 1)] += at - below
+    return weights
