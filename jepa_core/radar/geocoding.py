@@ -7,17 +7,19 @@ Alps, with every second point left out, bilinear interpolation misses by 352 m i
 """
 
 import numpy as np
+from rasterio._err import CPLE_BaseError
 from rasterio.warp import transform
 
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.grid import Frame
 from jepa_core.radar.annotation import GeolocationGrid
-
-_LATTICE_PIXELS = 16
-"""From one pixel whose place is solved for to the next; places between them are interpolated."""
+from jepa_core.radar.lattice import LATTICE_PIXELS, StripPlaces
 
 _STEPS = 40
 """Newton's steps at most; five do, unless a step crosses into the next cell of a rough grid."""
+
+_MARGIN_PIXELS = 100
+"""Pixels that are farther outside the image than this, and twice what a plane is wrong by, are not solved for."""
 
 _CLOSE_ENOUGH_M = 0.01
 """Distance at which a place counts as found: a thousandth of a pixel."""
@@ -40,16 +42,20 @@ class Geocoder:
         self._frame = frame
         self._lines, self._samples = grid.line[:, 0], grid.pixel[0]
         longitudes, latitudes = grid.longitude.ravel().tolist(), grid.latitude.ravel().tolist()
-        x, y = transform("EPSG:4326", f"EPSG:{frame.epsg}", longitudes, latitudes)
+        try:
+            x, y = transform("EPSG:4326", f"EPSG:{frame.epsg}", longitudes, latitudes)
+        except CPLE_BaseError as error:
+            raise ArchiveError(f"{name} cannot be placed in zone EPSG:{frame.epsg}: {error}") from error
         self._xy = np.array([x, y]).reshape(2, *grid.line.shape)
         if not np.isfinite(self._xy).all():
             raise ArchiveError(f"{name} cannot be placed in zone EPSG:{frame.epsg}")
-        # A plane through all points: where the search starts.
-        known = np.stack([np.ones(grid.line.size), *self._xy.reshape(2, -1)], axis=1)
-        self._middle = known[:, 1:].mean(axis=0)
-        known[:, 1:] -= self._middle
+        # A plane through all points: where the search starts, and which pixels are not worth one.
+        known = self._xy.reshape(2, -1)
+        self._middle = known.mean(axis=1, keepdims=True)
         wanted = np.stack([grid.line.ravel(), grid.pixel.ravel()], axis=1)
-        self._plane = np.linalg.lstsq(known, wanted, rcond=None)[0]
+        terms = np.vstack([np.ones(grid.line.size), known - self._middle]).T
+        self._plane = np.linalg.lstsq(terms, wanted, rcond=None)[0]
+        self._margin = 2 * np.abs(terms @ self._plane - wanted).max() + _MARGIN_PIXELS
 
     def on_map(self, line: np.ndarray, sample: np.ndarray) -> np.ndarray:
         """The forward model: easting and northing of places in the image; beyond the grid, its rim goes on.
@@ -63,14 +69,21 @@ class Geocoder:
         """
         return self._model(line, sample)[0]
 
-    def strip(self, first_row: int, rows: int) -> "StripPlaces":
+    def strip(self, first_row: int, rows: int) -> StripPlaces:
         """Solves for a lattice of pixels over rows of the frame, their full width."""
-        frame, step = self._frame, _LATTICE_PIXELS
+        frame, step = self._frame, LATTICE_PIXELS
         at_rows = np.arange(0, rows + step - 1, step)
         at_columns = np.arange(0, frame.width + step - 1, step)
         x, y = self.centres(at_rows[:, None] + first_row, at_columns[None, :])
-        places = self.solve(np.stack([x, y]), None)
-        return StripPlaces(self, first_row, places, self.cells(places))
+        target = np.stack([x, y])
+        places = self._roughly(target)
+        near = self._near(places)
+        places[:, near] = self.solve(target[:, near], places[:, near])
+        lost = np.isnan(places).any(axis=0)
+        places[:, lost] = self._roughly(target[:, lost])
+        cells = self.cells(places)
+        cells[lost] = -1 - np.arange(lost.sum())
+        return StripPlaces(self, first_row, places, cells)
 
     def centres(self, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Easting and northing of pixels' centres, metres; row and column are broadcast."""
@@ -80,23 +93,19 @@ class Geocoder:
         x, y = np.broadcast_arrays(x, y)
         return x, y
 
-    def solve(self, xy: np.ndarray, start: np.ndarray | None) -> np.ndarray:
+    def solve(self, xy: np.ndarray, start: np.ndarray) -> np.ndarray:
         """Line and sample of points of the map, by Newton's method.
 
         Args:
             xy: (2, ...) easting and northing, metres.
-            start: (2, ...) line and sample near to the answer; None starts from a plane.
+            start: (2, ...) line and sample where the search starts.
 
         Returns:
             (2, ...) line and sample; NaN where no place was found. Beyond the grid they are extrapolated.
         """
         shape = xy.shape[1:]
         target = xy.reshape(2, -1)
-        if start is None:
-            shifted = target - self._middle[:, None]
-            place = (self._plane[0] + shifted.T @ self._plane[1:]).T
-        else:
-            place = start.reshape(2, -1).copy()
+        place = start.reshape(2, -1).copy()
         left = np.arange(target.shape[1])
         with np.errstate(all="ignore"):
             for count in range(_STEPS):
@@ -113,6 +122,17 @@ class Geocoder:
                 place[1, left] += (a * v - c * u) * size
         place[:, left] = np.nan
         return np.asarray(place.reshape(2, *shape))
+
+    def _roughly(self, xy: np.ndarray) -> np.ndarray:
+        """Line and sample (2, ...) of points of the map, as a plane has them."""
+        shifted = xy.reshape(2, -1) - self._middle
+        return np.asarray((self._plane[:1].T + self._plane[1:].T @ shifted).reshape(xy.shape))
+
+    def _near(self, places: np.ndarray) -> np.ndarray:
+        """Whether rough places (2, ...) may lie in the image."""
+        ends = (self._lines, self._samples)
+        close = [(p > e[0] - self._margin) & (p < e[-1] + self._margin) for p, e in zip(places, ends, strict=True)]
+        return np.asarray(close[0] & close[1])
 
     def cells(self, places: np.ndarray) -> np.ndarray:
         """Number of the grid's cell that each place (2, ...) lies in."""
@@ -135,56 +155,3 @@ class Geocoder:
         above, below = p00 + s * (p01 - p00), p10 + s * (p11 - p10)
         along_sample = ((p01 - p00) * (1 - t) + (p11 - p10) * t) / width
         return above + t * (below - above), (below - above) / height, along_sample
-
-
-class StripPlaces:
-    """Places of the pixels of some rows, from those of a lattice."""
-
-    def __init__(self, geocoder: Geocoder, first_row: int, places: np.ndarray, cells: np.ndarray) -> None:
-        """Takes the solved lattice.
-
-        Args:
-            geocoder: that solved it.
-            first_row: of the frame.
-            places: (2, lattice rows, lattice columns) line and sample.
-            cells: (lattice rows, lattice columns) cell of the grid that each lies in.
-        """
-        self._geocoder, self._first_row, self._places = geocoder, first_row, places
-        corners = cells[:-1, :-1], cells[:-1, 1:], cells[1:, :-1], cells[1:, 1:]
-        # A pixel between places of different cells lies near a crease of the model, which linear steps cut off.
-        self._creased = np.logical_or.reduce([corner != corners[0] for corner in corners[1:]])
-
-    def block(self, first_column: int, rows: int, columns: int) -> np.ndarray:
-        """Line and sample of the strip's first rows, in some columns.
-
-        Args:
-            first_column: a multiple of 16, the lattice's step.
-            rows: not more than the strip has.
-            columns: within the frame.
-
-        Returns:
-            (2, rows, columns), float64; NaN where no place was found.
-        """
-        step = _LATTICE_PIXELS
-        top, left = slice(0, -(-(rows - 1) // step) + 1), first_column // step
-        across = slice(left, left + -(-(columns - 1) // step) + 1)
-        lattice = self._places[:, top, across]
-        places = np.asarray(_between(rows, lattice.shape[1]) @ lattice @ _between(columns, lattice.shape[2]).T)
-        creased = self._creased[top, across]
-        if creased.any():
-            row, column = np.arange(rows) // step, np.arange(columns) // step
-            creased = np.pad(creased, ((0, 1), (0, 1)))[: lattice.shape[1], : lattice.shape[2]]
-            r, c = np.nonzero(creased[row][:, column])
-            x, y = self._geocoder.centres(r + self._first_row, c + first_column)
-            places[:, r, c] = self._geocoder.solve(np.stack([x, y]), places[:, r, c])
-        return places
-
-
-def _between(pixels: int, nodes: int) -> np.ndarray:
-    """(pixels, nodes) weights that interpolate linearly from each 16th pixel to all."""
-    at = np.arange(pixels) / _LATTICE_PIXELS
-    below = np.minimum(at.astype(int), max(nodes - 2, 0))
-    weights = np.zeros((pixels, nodes))
-    weights[np.arange(pixels), below] = 1 - (at - below)
-    weights[np.arange(pixels), np.minimum(below + 1, nodes - 1)] += at - below
-    return weights
