@@ -71,7 +71,8 @@ def open_view(band: RadarBand, frame: Frame) -> Iterator[BandView]:
     """The band on the pixels of a frame; its `read` gives strips of rows.
 
     Views share nothing: one thread each may read several at a time. A strip of the full width of a scene crosses
-    thousands of lines, so that GDAL's block cache should hold about 300 MB for each view that is open.
+    5,000 lines and more, and the next strip most of them again: GDAL's block cache should hold 300 MB for each view
+    that is open, or lines are read, and decompressed, up to a hundred times.
 
     Args:
         band: what to read.

@@ -26,6 +26,10 @@ _COLUMNS = 256
 """Columns of a block: the image lies askew, and what a block needs of it grows with the square of its width."""
 
 
+_LARGEST_WINDOW = 4_000_000
+"""Pixels of the image read at once; a block that needs more, where a grid is torn, is done in parts."""
+
+
 class BandView:
     """One open image, seen on the pixels of a frame."""
 
@@ -91,13 +95,20 @@ class BandView:
         if not whole:
             line, sample = np.where(inside, line, line[inside][0]), np.where(inside, sample, sample[inside][0])
         line, sample = np.clip(line, 0, self._lines - 1), np.clip(sample, 0, self._samples - 1)
+        decibels = np.float32(10) * np.log10(np.maximum(self._interpolated(line, sample), _FLOOR))
+        return decibels if whole else np.where(inside, decibels, np.float32(np.nan))
+
+    def _interpolated(self, line: np.ndarray, sample: np.ndarray) -> np.ndarray:
+        """Sigma nought, linear, at places within the image: two arrays of shape (rows, columns)."""
         first_line, first_sample = int(line.min()), int(sample.min())
         lines = min(int(line.max()) + 2, self._lines) - first_line
         samples = min(int(sample.max()) + 2, self._samples) - first_sample
+        if lines * samples > _LARGEST_WINDOW and line.size > 1:
+            axis = int(line.shape[1] > line.shape[0])
+            halves = zip(np.array_split(line, 2, axis), np.array_split(sample, 2, axis), strict=True)
+            return np.concatenate([self._interpolated(*half) for half in halves], axis)
         power = self._power(first_line, lines, first_sample, samples)
-        found = interpolated(power, line - first_line, sample - first_sample)
-        decibels = np.float32(10) * np.log10(np.maximum(found, _FLOOR))
-        return decibels if whole else np.where(inside, decibels, np.float32(np.nan))
+        return interpolated(power, line - first_line, sample - first_sample)
 
     def _power(self, first_line: int, lines: int, first_sample: int, samples: int) -> np.ndarray:
         """Sigma nought of a window, linear, not yet floored: below 0 where it is below noise; NaN where missing."""

@@ -7,7 +7,7 @@ from jepa_core.archive.scene import ArchiveError
 from jepa_core.radar.band import open_view, read_radar_band
 from jepa_core.radar.view import FLOOR_DB, interpolated
 from tests.jepa_core.radar.products import Image
-from tests.jepa_core.radar.test_geocoding import frame_around
+from tests.jepa_core.radar.test_geocoding import SAFE, frame_around
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -92,6 +92,31 @@ def test_strips_of_any_height_and_two_threads_say_the_same(tmp_path):
             both = np.isfinite(strips) & np.isfinite(once)
             assert (np.isfinite(strips) != np.isfinite(once)).sum() < 5
             np.testing.assert_allclose(strips[both], once[both], atol=2e-3)
+
+
+def test_blocks_done_in_parts_are_the_same(tmp_path, monkeypatch):
+    image = Image(lines=300, samples=400)
+    band = band_of(image, tmp_path / "a.tif", painted(image)[0])
+    once = whole(band, frame_of(band))
+    monkeypatch.setattr("jepa_core.radar.view._LARGEST_WINDOW", 3000)
+    np.testing.assert_allclose(whole(band, frame_of(band)), once, atol=1e-5)
+
+
+def test_a_real_measurement_of_ones_is_dark_inside_and_fringe_at_its_edges():
+    found = sorted(SAFE.glob("*.SAFE/measurement/*-vv-*.tiff"))
+    if not found:
+        pytest.skip(f"no real product at {SAFE}")
+    annotation = (found[0].parents[1] / "annotation" / f"{found[0].stem}.xml").read_bytes()
+    image = Image()
+    band = read_radar_band(str(found[0]), annotation, image.calibration(), image.new_noise(), found[0].name)
+    with open_view(band, frame_of(band)) as view:
+        strip = view.read(9000, 60)
+    # Its shared copy holds 1 everywhere: below the noise, and along the edges as deep as a fringe may be.
+    assert set(np.unique(strip[np.isfinite(strip)])) == {FLOOR_DB}
+    # A row of the map crosses the image askew, by 14 degrees or less.
+    inside = np.isfinite(strip).sum(axis=1)
+    assert inside.min() > (25788 - 2 * 500) * 0.95
+    assert inside.max() < (25788 - 2 * 500) / np.cos(np.radians(14)) * 1.02
 
 
 def test_below_the_noise_is_dark_and_zero_is_missing(tmp_path):
