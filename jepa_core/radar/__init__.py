@@ -1,0 +1,1 @@
+"""Sentinel-1 measurements in radar geometry, brought to sigma nought in dB on the pixels of a map."""
