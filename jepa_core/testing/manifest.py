@@ -45,19 +45,18 @@ def data_objects(root: Path, ids: dict[str, str]) -> list[Element]:
     return entries
 
 
-def manifest(kind: str, spaces: dict[str, str], metadata: list[Element], objects: list[Element]) -> Element:
+def manifest(
+    kind: str, spaces: dict[str, str], units: list[Element], metadata: list[Element], objects: list[Element]
+) -> Element:
     """The root element.
 
     Args:
         kind: version of the format, e.g. `esa/safe/sentinel-1.0/sentinel-1/sar/level-1/grd/standard/iwdp`.
         spaces: more namespaces, as `xmlns__prefix`.
+        units: what the package consists of.
         metadata: blocks of metadata.
         objects: entries of files.
     """
-    units = [
-        node("xfdu:contentUnit", node("dataObjectPointer", dataObjectID=entry.get("ID", "")), unitType="Metadata Unit")
-        for entry in objects
-    ]
     package = node("xfdu:contentUnit", *units, unitType="SAFE Archive Information Package")
     return node(
         "xfdu:XFDU",

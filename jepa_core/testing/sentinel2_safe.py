@@ -148,8 +148,10 @@ def _write_manifest(folder: Path, product: Sentinel2Product) -> None:
     ]
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     objects = data_objects(folder, {name: name.rsplit("/", 1)[-1].split(".")[0] for name in names})
+    units = [
+        node("xfdu:contentUnit", node("dataObjectPointer", dataObjectID=entry.get("ID", "")), unitType="Metadata Unit")
+        for entry in objects
+    ]
     kind = f"esa/safe/sentinel/1.1/sentinel-2/msi/archive_{product.level.lower()}_user_product"
-    write_xml(
-        folder / "manifest.safe",
-        manifest(kind, {"xmlns__safe": "http://www.esa.int/safe/sentinel/1.1"}, metadata, objects),
-    )
+    spaces = {"xmlns__safe": "http://www.esa.int/safe/sentinel/1.1"}
+    write_xml(folder / "manifest.safe", manifest(kind, spaces, units, metadata, objects))
