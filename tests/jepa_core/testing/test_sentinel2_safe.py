@@ -81,6 +81,15 @@ def test_every_image_holds_the_world_at_its_pixel_centres(l2a, world):
     assert len(seen) == 12
 
 
+def test_gdal_opens_it_as_what_it_is(l2a):
+    with rasterio.open(l2a / "MTD_MSIL2A.xml") as file:
+        assert (file.driver, len(file.subdatasets)) == ("SENTINEL2", 4)
+    with rasterio.open(f"SENTINEL2_L2A:{l2a}/MTD_MSIL2A.xml:20m:EPSG_32633") as file:
+        assert file.shape == (120, 120)
+        assert "B8A" in " ".join(file.descriptions)
+        assert file.transform.c == LEFT
+
+
 def test_classification_holds_clouds(l2a, world):
     with rasterio.open(next(l2a.rglob("*_SCL_20m.jp2"))) as file:
         assert file.dtypes == ("uint8",)
