@@ -167,7 +167,7 @@ def test_gdal_opens_it_as_what_it_is(tmp_path):
     with rasterio.open(root / "manifest.safe") as file:
         assert (file.driver, file.count, len(file.gcps[0])) == ("SAFE", 2, 210)
         assert file.tags()["ORBIT_DIRECTION"] == "ASCENDING"
-        assert (file.read() == [pixels(root, "vh"), pixels(root, "vv")]).all()
+        assert (file.read() == np.stack([pixels(root, "vv"), pixels(root, "vh")])).all()
 
 
 def test_speckle_has_the_looks_it_should_have(tmp_path):
