@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dask
 import numpy as np
@@ -13,9 +13,10 @@ from rasterio.errors import RasterioError
 from jepa_core.archive.scene import ArchiveError, BandRaster, Fault, ReadyPatch, Scene
 from jepa_core.footprint import Block, blocks_of
 from jepa_core.grid import Cell, Grid
-from jepa_core.radar.band import RadarBand, open_radar_view
+from jepa_core.radar.band import RadarBand
+from jepa_core.radar.band import open_view as open_radar_view
 from jepa_core.sensors import Sensor
-from jepa_core.views import BandView, check_band_name, open_raster_view, opened
+from jepa_core.views import BandView, check_band_name, open_class_view, open_raster_view, opened
 
 CLOUD_CLASSES = (8, 9, 10)
 """Scene classes that hide the ground: clouds of medium and high probability, thin cirrus."""
@@ -31,7 +32,7 @@ _PLACE_TOLERANCE_M = 0.5
 class CutConfig:
     """Settings of the cutting."""
 
-    grid: Grid = Grid()
+    grid: Grid = field(default_factory=Grid)
     """Where cells lie."""
 
     min_valid_fraction: float = 0.05
@@ -163,10 +164,7 @@ def _cut_block(scene: Scene, block: Block, config: CutConfig) -> Iterator[list[C
     with ExitStack() as stack:
         views: list[BandView] = [_view(scene, band, block, stack) for band in sensor.band_names]
         if scene.classes is not None:
-            # Classes are names, not amounts: the nearest is taken.
-            views.append(
-                _Classes(stack.enter_context(open_raster_view(scene.classes, block.frame, sensor, Resampling.nearest)))
-            )
+            views.append(stack.enter_context(open_class_view(scene.classes, block.frame)))
         for row, cells in enumerate(block.rows):
             first = row * grid.stride_pixels
             read = [dask.delayed(view.read)(first, grid.patch_pixels) for view in views] if cells else []
@@ -185,16 +183,6 @@ def _view(scene: Scene, band: str, block: Block, stack: ExitStack) -> BandView:
     with opened(raster) as file:
         check_band_name(file, raster, band)
     return stack.enter_context(open_raster_view(raster, block.frame, scene.sensor))
-
-
-class _Classes:
-    """Stored class numbers, for they have no unit."""
-
-    def __init__(self, view: "BandView") -> None:
-        self.view = view
-
-    def read(self, first_row: int, rows: int) -> np.ndarray:
-        return self.view.stored(first_row, rows)
 
 
 def _patch(scene: Scene, cell: Cell, strips: tuple[np.ndarray, ...], left: int, config: CutConfig) -> CutPatch | None:

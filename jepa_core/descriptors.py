@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jepa_core import atomic, versions
-from jepa_core.extraction import read_manifest, read_pixels
+from jepa_core.patch_store import read_manifest, read_pixels, stored_sensor
 from jepa_core.fingerprint import short
 from jepa_core.model import TrainedModel
 from jepa_core.progress import track
@@ -43,7 +43,7 @@ def describe_archive(store: Store, model: TrainedModel) -> DescriptionSummary:
     folder = store.descriptors(model.name, model.fingerprint)
     patches, todo, withdrawn = 0, [], 0
     for name in model.variant.sensors:
-        sensor = SENSORS[name]
+        sensor = stored_sensor(store, SENSORS[name])
         manifest = read_manifest(store, sensor)
         patches += int(manifest["patches"].sum())
         wanted = {f"{scene}.parquet": scene for scene in manifest["folder"]}

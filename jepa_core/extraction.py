@@ -1,35 +1,37 @@
-"""Scenes to patches: one zarr and one table a scene, a row in the sensor's manifest when both are in place."""
+"""The archive's scenes to patches: what is new or changed is cut, what is bad is set aside, what is gone withdrawn."""
 
+import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import dask
-import numpy as np
-import pandas as pd
+import rasterio
 
-from jepa_core import atomic, tables, versions
-from jepa_core.archive.scene import ArchiveError, Scene
-from jepa_core.cutting import CutPatch, cut
-from jepa_core.errors import NotMaterializedError
-from jepa_core.fingerprint import file_digest, fingerprint, short
-from jepa_core.grid import PATCH_PIXELS
-from jepa_core.progress import track
+from jepa_core import tables, versions
+from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source
+from jepa_core.cutting import CutConfig
+from jepa_core.fingerprint import fingerprint
+from jepa_core.patch_files import write_scene
+from jepa_core.patch_store import read_manifest, read_quarantine, write_cutting
+from jepa_core.progress import SceneProgress, track
 from jepa_core.sensors import Sensor
-from jepa_core.splits import split_of_cell
 from jepa_core.stages import size_of
 from jepa_core.store import Store
 
-_CHUNK = 32
-"""Patches in a zarr chunk."""
-
-_SHARD = 16 * _CHUNK
-"""Patches in a zarr shard, the unit that is one file."""
-
 _COMMIT_SECONDS = 5.0
 """The manifest is written at least this often: what a kill can cost."""
+
+_GDAL = {
+    # In bytes. One row of blocks of all bands of a Sentinel-2 tile, or the lines that a strip of two radar bands
+    # crosses: less, and blocks are decoded many times.
+    "GDAL_CACHEMAX": 640_000_000,
+    # Remote files: faults that pass are tried again before a scene is given up.
+    "GDAL_HTTP_MAX_RETRY": 3,
+    "GDAL_HTTP_RETRY_DELAY": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -46,261 +48,291 @@ class ExtractionSummary:
     """Scenes that were cut now, because they were new or had changed."""
 
     scenes_withdrawn: int
-    """Scenes that the archive no longer holds."""
+    """Scenes that were in the manifest and are not any more: gone from the archive, replaced or now unreadable."""
+
+    scenes_replaced: int
+    """Places in the archive that hold an older processing, or a copy, of a scene in the manifest."""
+
+    scenes_quarantined: int
+    """Places in the archive that should hold a scene, and do not."""
+
+    patches_quarantined: int
+    """Patches that a set brings cut and that could not be read, in scenes that stand."""
+
+    share_quarantined: float
+    """Of all places that should hold a scene."""
 
 
-def extract(store: Store, scenes: Sequence[Scene], sensor: Sensor) -> ExtractionSummary:
-    """Brings the sensor's patches in line with the archive's scenes; only what is new or changed is read.
+@dataclass(frozen=True)
+class _Candidate:
+    """A scene that may come into the manifest."""
+
+    source: Source | None
+    """Where it is read from; None for one of a catalogue that cannot be asked now."""
+
+    place: str
+    """Of the source."""
+
+    fingerprint: str
+    """Of its files, the settings and the code."""
+
+    scene_id: str
+    """Id of the scene."""
+
+    acquisition: str
+    """What its other processings share with it."""
+
+    processed: str
+    """Sorts it among them."""
+
+    state: str
+    """`cut` or `replaced` from an earlier run, `new` otherwise."""
+
+
+def extract(store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig) -> ExtractionSummary:
+    """Brings the sensor's patches in line with the archive; only what is new or changed is read.
+
+    Of several processings of one acquisition, the latest that can be read is kept: by level, then baseline, then
+    time of processing.
 
     Args:
         store: the data root.
-        scenes: all scenes of the sensor in the archive.
-        sensor: the sensor.
+        sources: all places of the archive that should hold a scene of the sensor.
+        sensor: the sensor, with the bands that are wanted.
+        config: settings of the cutting.
 
     Raises:
-        ArchiveError: a band file cannot be read, or is not of the patch's place or size.
+        ArchiveError: not one scene could be cut.
     """
-    root = store.patches(sensor)
-    known = {row["scene_id"]: row for row in tables.records(read_manifest(store, sensor))}
-    wanted = {scene.id: (scene, _scene_fingerprint(scene)) for scene in scenes}
-    withdrawn = [scene_id for scene_id in known if scene_id not in wanted]
-    rows = {scene_id: row for scene_id, row in known.items() if scene_id in wanted}
-    todo = [
-        (scene, scene_fingerprint)
-        for scene, scene_fingerprint in wanted.values()
-        if scene.id not in rows
-        or rows[scene.id]["fingerprint"] != scene_fingerprint
-        or size_of(root / rows[scene.id]["folder"]) != rows[scene.id]["bytes"]
-    ]
-    if withdrawn:
-        _write_manifest(root, rows)
-    committed = time.monotonic()
-    for scene, scene_fingerprint in track(todo, f"Cutting {sensor.name}", unit="scene"):
-        rows[scene.id] = _extract_scene(root, scene, scene_fingerprint)
-        if time.monotonic() - committed > _COMMIT_SECONDS:
-            _write_manifest(root, rows)
-            committed = time.monotonic()
-    if todo:
-        _write_manifest(root, rows)
-    _sweep(root, rows)
+    run = _Run(store, sensor, config)
+    before = set(run.rows)
+    candidates = run.read(sources)
+    with rasterio.Env(**_GDAL):
+        new = run.settle(candidates)
+    run.commit()
+    run.sweep()
+    if not run.rows:
+        first = next(iter(run.faults.values()))[0]
+        raise ArchiveError(f"not one of {len(sources)} {sensor.name} scenes could be cut; first {first['reason']}")
+    states = [row["state"] for row in run.states.values()]
+    bad = states.count("quarantined")
     return ExtractionSummary(
-        scenes=len(rows),
-        patches=sum(row["patches"] for row in rows.values()),
-        scenes_new=len(todo),
-        scenes_withdrawn=len(withdrawn),
+        scenes=len(run.rows),
+        patches=sum(row["patches"] for row in run.rows.values()),
+        scenes_new=new,
+        scenes_withdrawn=len(before - set(run.rows)),
+        scenes_replaced=states.count("replaced"),
+        scenes_quarantined=bad,
+        patches_quarantined=sum(not fault["whole_scene"] for faults in run.faults.values() for fault in faults),
+        share_quarantined=bad / max(len(states), 1),
     )
 
 
-def read_manifest(store: Store, sensor: Sensor) -> pd.DataFrame:
-    """The sensor's manifest (schema `tables.SCENES`); empty before the first extraction."""
-    path = store.patches(sensor) / "manifest.parquet"
-    if not path.exists():
-        return _scene_table([])
-    return tables.read_table(path, tables.SCENES)
+class _Run:
+    """One extraction: the three tables as they stand, and how they change."""
+
+    def __init__(self, store: Store, sensor: Sensor, config: CutConfig) -> None:
+        self.store, self.sensor, self.config = store, sensor, config
+        self.root = store.patches(sensor)
+        self.settings = {"config": asdict(config), "bands": sensor.band_names, "version": versions.PATCHES}
+        self.rows = {row["scene_id"]: row for row in tables.records(read_manifest(store, sensor))}
+        path = self.root / "sources.parquet"
+        known = tables.read_table(path, tables.SOURCES) if path.exists() else tables.table_of([], tables.SOURCES)
+        self.known = {row["place"]: row for row in tables.records(known)}
+        self.known_faults: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for fault in tables.records(read_quarantine(store, sensor)):
+            self.known_faults[fault["source"]].append(fault)
+        self.states: dict[str, dict[str, Any]] = {}
+        self.faults: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.committed = time.monotonic()
+
+    def read(self, sources: Sequence[Source]) -> list[_Candidate]:
+        """Scenes that may come into the manifest; what is not readable is set aside."""
+        candidates: dict[str, _Candidate] = {}
+        changed = [source for source in sources if not self._is_known(source)]
+        for source in sources:
+            if self._is_known(source):
+                self._keep(source, source.place, candidates)
+        for source in track(changed, f"Reading metadata of {self.sensor.name}", unit="scene"):
+            mark = self._fingerprint(source)
+            try:
+                scene = _checked(source.read())
+            except ArchiveError as error:
+                self.set_aside(source.place, mark, "", source.remote, [Fault(source.place, str(error))])
+                # A catalogue that cannot be asked takes nothing away.
+                for place in self.known:
+                    if place.startswith(f"{source.place}#"):
+                        self._keep(None, place, candidates)
+                continue
+            product = scene.product
+            candidates[source.place] = _Candidate(
+                source, source.place, mark, scene.id, product.acquisition or scene.id, product.processed, "new"
+            )
+        return list(candidates.values())
+
+    def settle(self, candidates: Iterable[_Candidate]) -> int:
+        """Of each acquisition, takes the latest processing that can be cut; gives how many were cut."""
+        groups: dict[str, list[_Candidate]] = defaultdict(list)
+        for candidate in self._with_own_ids(candidates):
+            groups[candidate.acquisition].append(candidate)
+        for group in groups.values():
+            # Latest first; of equals one that is cut already, then by place, so that a copy changes nothing.
+            group.sort(key=lambda c: (c.state != "cut", c.place))
+            group.sort(key=lambda c: c.processed, reverse=True)
+        wanted = {candidate.scene_id for group in groups.values() for candidate in group if candidate.state == "cut"}
+        for scene_id in set(self.rows) - wanted:
+            # Gone from the archive, or changed: what it held is not what the archive holds.
+            if not any(c.scene_id == scene_id for group in groups.values() for c in group):
+                del self.rows[scene_id]
+        todo = [group for group in groups.values() if group[0].state != "cut"]
+        for group in groups.values():
+            if group[0].state == "cut":
+                self._take(group, 0, self.rows[group[0].scene_id])
+        new = 0
+        bar = SceneProgress(f"Cutting {self.sensor.name}", len(todo))
+        for group in todo:
+            new += self._settle_group(group, bar)
+            bar.scene_done()
+            if time.monotonic() - self.committed > _COMMIT_SECONDS:
+                self.commit()
+        bar.close()
+        return new
+
+    def set_aside(self, place: str, mark: str, scene_id: str, remote: bool, faults: Sequence[Fault]) -> None:
+        """Puts a source into quarantine."""
+        self.states[place] = _state(place, mark, "quarantined", scene_id, "", "", remote)
+        self.faults[place] = [_fault_row(place, fault, whole=True) for fault in faults]
+
+    def commit(self) -> None:
+        """Writes the three tables, the manifest last."""
+        write_cutting(self.store, self.sensor, self.config.grid)
+        faults = [fault for source in sorted(self.faults) for fault in self.faults[source]]
+        states = [self.states[place] for place in sorted(self.states)]
+        rows = [self.rows[scene_id] for scene_id in sorted(self.rows)]
+        for name, content, schema in (
+            ("quarantine", faults, tables.QUARANTINE),
+            ("sources", states, tables.SOURCES),
+            ("manifest", rows, tables.SCENES),
+        ):
+            tables.write_table(tables.table_of(content, schema), schema, self.root / f"{name}.parquet")
+        self.committed = time.monotonic()
+
+    def sweep(self) -> None:
+        """Removes folders that the manifest does not name: withdrawn, replaced, or left by a killed run."""
+        import shutil
+
+        named = {row["folder"] for row in self.rows.values()}
+        for folder in self.root.iterdir() if self.root.exists() else []:
+            if folder.is_dir() and folder.name not in named:
+                shutil.rmtree(folder)
+
+    def _fingerprint(self, source: Source) -> str:
+        return fingerprint({"stamp": source.stamp, **self.settings})
+
+    def _is_known(self, source: Source) -> bool:
+        known = self.known.get(source.place)
+        if known is None or known["fingerprint"] != self._fingerprint(source):
+            return False
+        if known["state"] == "quarantined":
+            return not known["remote"]
+        return known["state"] == "replaced" or self._is_whole(known["scene_id"])
+
+    def _is_whole(self, scene_id: str) -> bool:
+        row = self.rows.get(scene_id)
+        return row is not None and size_of(self.root / row["folder"]) == row["bytes"]
+
+    def _keep(self, source: Source | None, place: str, candidates: dict[str, _Candidate]) -> None:
+        """Takes over what is known of a place."""
+        known = self.known[place]
+        if self.known_faults[place]:
+            self.faults[place] = self.known_faults[place]
+        if known["state"] == "quarantined":
+            self.states[place] = known
+            return
+        fields = {k: known[k] for k in ("place", "fingerprint", "scene_id", "acquisition", "processed", "state")}
+        candidates[place] = _Candidate(source=source, **fields)
+
+    def _with_own_ids(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
+        """Leaves out scenes that bear the id of another acquisition's."""
+        kept: dict[str, _Candidate] = {}
+        result = []
+        for candidate in sorted(candidates, key=lambda c: (c.state != "cut", c.place)):
+            other = kept.setdefault(candidate.scene_id, candidate)
+            if other.acquisition != candidate.acquisition or (other is not candidate and not other.processed):
+                reason = f"{candidate.place} has the id {candidate.scene_id}, which {other.place} has, too"
+                remote = candidate.source is not None and candidate.source.remote
+                self.set_aside(
+                    candidate.place, candidate.fingerprint, candidate.scene_id, remote, [Fault(candidate.place, reason)]
+                )
+            else:
+                result.append(candidate)
+        return result
+
+    def _settle_group(self, group: Sequence[_Candidate], bar: SceneProgress) -> int:
+        """Cuts the first of a group that can be cut; gives 1 where it was cut now."""
+        for position, candidate in enumerate(group):
+            if candidate.state == "cut" and self._is_whole(candidate.scene_id):
+                self._take(group, position, self.rows[candidate.scene_id])
+                return 0
+            if candidate.source is None:
+                continue
+            faults: list[Fault] = []
+            try:
+                scene = _checked(candidate.source.read())
+                row = write_scene(self.root, scene, self.config, faults, bar.rows_done)
+            except ArchiveError as error:
+                remote = candidate.source.remote
+                fault = Fault(candidate.place, str(error))
+                self.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, remote, [fault])
+                self.rows.pop(candidate.scene_id, None)
+                continue
+            self.faults.pop(candidate.place, None)
+            if scene.faults or faults:
+                parts = [*scene.faults, *faults]
+                self.faults[candidate.place] = [_fault_row(candidate.place, fault, whole=False) for fault in parts]
+            self._take(group, position, row)
+            return 1
+        return 0
+
+    def _take(self, group: Sequence[_Candidate], position: int, row: dict[str, Any]) -> None:
+        """Puts one scene of a group into the manifest, and notes that the later ones are replaced by it."""
+        chosen = group[position]
+        for other in group[position:]:
+            state = "cut" if other is chosen else "replaced"
+            remote = other.source is not None and other.source.remote
+            self.states[other.place] = _state(
+                other.place, other.fingerprint, state, other.scene_id, other.acquisition, other.processed, remote
+            )
+            if other is not chosen and other.scene_id != chosen.scene_id:
+                self.rows.pop(other.scene_id, None)
+        named = {"place": chosen.place, "acquisition": chosen.acquisition, "processed": chosen.processed}
+        self.rows[chosen.scene_id] = {**row, **named}
 
 
-def scene_files(store: Store, sensor: Sensor) -> list[Path]:
-    """The manifest and all that it names: what must be there for an extraction to stand."""
-    root = store.patches(sensor)
-    folders = read_manifest(store, sensor)["folder"]
-    return [root / "manifest.parquet", *(root / folder for folder in folders)]
-
-
-def patches_version(store: Store, sensor: Sensor) -> str:
-    """Data version of a sensor's patches: of what they hold, not of how or when they came about."""
-    manifest = read_manifest(store, sensor)
-    return fingerprint(sorted(zip(manifest["scene_id"], manifest["holds"], strict=True)))
-
-
-def read_patches(store: Store, sensor: Sensor) -> pd.DataFrame:
-    """All patches in the sensor's manifest (schema `tables.PATCHES`), sorted by id.
+def _checked(scene: Scene) -> Scene:
+    """The scene, if its id can be part of a file's name.
 
     Raises:
-        NotMaterializedError: nothing was extracted yet.
+        ArchiveError: it cannot.
     """
-    manifest = read_manifest(store, sensor)
-    if manifest.empty:
-        raise NotMaterializedError(
-            f"no {sensor.name} patches in {store.root}. Run: dagster asset materialize --select {sensor.name}_patches"
-        )
-    root = store.patches(sensor)
-    paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
-    table = tables.read_tables(paths, tables.PATCHES, f"{sensor.name} patches")
-    return table.sort_values("patch_id", ignore_index=True)
+    if not re.fullmatch(r"\w[\w.+-]{0,199}", scene.id):
+        raise ArchiveError(f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only")
+    return scene if len(scene.patches) == 0 else replace(scene, rasters={})
 
 
-def read_pixels(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
-    """Pixels of patches, in the order of `rows`.
-
-    Args:
-        store: the data root.
-        sensor: the sensor.
-        rows: rows of the patch table.
-
-    Returns:
-        Array of shape (patches, bands, y, x) in the sensor's dtype, unit and band order.
-
-    Raises:
-        ArchiveError: a scene's zarr holds other bands than the sensor has.
-    """
-    import xarray as xr
-
-    root = store.patches(sensor)
-    manifest = read_manifest(store, sensor)
-    folders = dict(zip(manifest["scene_id"], manifest["folder"], strict=True))
-    parts: list[tuple[np.ndarray, np.ndarray]] = []
-    for scene_id in rows["scene_id"].unique():
-        positions = np.flatnonzero(rows["scene_id"] == scene_id)
-        path = root / folders[scene_id] / "pixels.zarr"
-        with xr.open_zarr(path, consolidated=False) as dataset:
-            if tuple(dataset["band"].to_numpy().tolist()) != sensor.band_names:
-                raise ArchiveError(f"{path} holds the bands {dataset['band'].to_numpy().tolist()}")
-            wanted = rows["row"].to_numpy()[positions]
-            parts.append((positions, dataset["pixels"].isel(patch=wanted).to_numpy()))
-    pixels = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=sensor.dtype)
-    for positions_of_scene, values in parts:
-        pixels[positions_of_scene] = values
-    return pixels
-
-
-def _scene_fingerprint(scene: Scene) -> str:
-    return fingerprint({"content": scene.content(), "version": versions.PATCHES})
-
-
-def _extract_scene(root: Path, scene: Scene, scene_fingerprint: str) -> dict[str, Any]:
-    started = time.perf_counter()
-    with atomic.scratch_folder(root / scene.id) as scratch:
-        # Laid down flat first: how many patches a scene gives is known when it is cut, and it need not fit in memory.
-        staged = scratch / "pixels"
-        patches = _stage(scene, staged)
-        table = _patch_table(scene, patches)
-        holds = _hash_of(staged, table)
-        # Named by what it holds: a scene whose files were only touched keeps its folder, and its descriptors.
-        folder = root / f"{scene.id}-{short(holds)}"
-        with atomic.new_folder(folder) as temporary:
-            _write_zarr(temporary / "pixels.zarr", staged, len(patches), scene.sensor)
-            tables.write_table(table, tables.PATCHES, temporary / "patches.parquet")
+def _state(
+    place: str, mark: str, state: str, scene_id: str, acquisition: str, processed: str, remote: bool
+) -> dict[str, Any]:
     return {
-        "scene_id": scene.id,
-        "sensor": scene.sensor.name,
-        "time": scene.time,
-        "fingerprint": scene_fingerprint,
-        "holds": holds,
-        "folder": folder.name,
-        "bytes": size_of(folder),
-        "patches": len(patches),
-        "seconds": time.perf_counter() - started,
+        "place": place,
+        "fingerprint": mark,
+        "state": state,
+        "scene_id": scene_id,
+        "acquisition": acquisition,
+        "processed": processed,
+        "remote": remote,
     }
 
 
-def _stage(scene: Scene, path: Path) -> list[CutPatch]:
-    """Writes the pixels of all patches one after the other, and gives the patches without them."""
-    patches = []
-    with path.open("wb") as file:
-        for patch in cut(scene):
-            file.write(np.ascontiguousarray(patch.pixels).tobytes())
-            patches.append(replace(patch, pixels=np.empty(0)))
-    return patches
-
-
-def _hash_of(pixels: Path, table: pd.DataFrame) -> str:
-    rows = table.to_json(orient="records", date_format="iso", double_precision=15)
-    return fingerprint([file_digest(pixels), rows])
-
-
-def _write_zarr(path: Path, staged: Path, count: int, sensor: Sensor) -> None:
-    """Writes staged pixels shard by shard, so that memory is bounded by a few shards."""
-    import dask.array as da
-    import xarray as xr
-
-    one = (len(sensor.bands), PATCH_PIXELS, PATCH_PIXELS)
-    chunk = max(min(_CHUNK, count), 1)
-    shard = min(_SHARD, max(-(-count // chunk), 1) * chunk)
-
-    def block(start: int) -> da.Array:
-        shape = (min(shard, count - start), *one)
-        read = dask.delayed(_read_staged)(staged, start, shape, sensor.dtype)
-        return da.from_delayed(read, shape, sensor.dtype)
-
-    blocks = [block(start) for start in range(0, count, shard)]
-    pixels = da.concatenate(blocks) if blocks else da.empty((0, *one), dtype=sensor.dtype)
-    dataset = xr.Dataset(
-        {"pixels": (("patch", "band", "y", "x"), pixels, {"unit": sensor.bands[0].unit})},
-        coords={"band": ("band", np.array(sensor.band_names, dtype=object))},
-        attrs={"sensor": sensor.name},
-    )
-    encoding = {"pixels": {"chunks": (chunk, *one), "shards": (shard, *one)}}
-    # Consolidated metadata is not part of the zarr 3 format.
-    dataset.to_zarr(path, mode="w", zarr_format=3, consolidated=False, encoding=encoding)
-
-
-def _read_staged(path: Path, start: int, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    # Not a memory map: its pages would count as the process's own until all of the scene lay in memory.
-    size = int(np.prod(shape[1:]))
-    offset = start * size * np.dtype(dtype).itemsize
-    return np.fromfile(path, dtype, count=shape[0] * size, offset=offset).reshape(shape)
-
-
-def _patch_table(scene: Scene, patches: Sequence[CutPatch]) -> pd.DataFrame:
-    rows = []
-    for row, patch in enumerate(patches):
-        lon, lat = patch.cell.centre
-        rows.append(
-            {
-                "patch_id": patch.name,
-                "scene_id": scene.id,
-                "sensor": scene.sensor.name,
-                "cell_id": patch.cell.id,
-                "time": scene.time,
-                "crs": f"EPSG:{patch.cell.epsg}",
-                "xmin": patch.cell.xmin,
-                "ymin": patch.cell.ymin,
-                "xmax": patch.cell.xmax,
-                "ymax": patch.cell.ymax,
-                "lon": lon,
-                "lat": lat,
-                "valid_fraction": patch.valid_fraction,
-                # No archive that is read so far carries a scene classification to count clouds in.
-                "cloud_fraction": float("nan"),
-                "labels": list(patch.labels),
-                "split": patch.split or split_of_cell(patch.cell.id),
-                "partner": patch.partner,
-                "row": row,
-            }
-        )
-    table = pd.DataFrame(rows, columns=list(tables.PATCHES.columns))
-    text = ("patch_id", "scene_id", "sensor", "cell_id", "crs", "split", "partner")
-    numbers = ("xmin", "ymin", "xmax", "ymax", "lon", "lat", "valid_fraction", "cloud_fraction")
-    kinds = dict.fromkeys(text, "str") | dict.fromkeys(numbers, "float64") | {"row": "int64"}
-    table["time"] = pd.to_datetime(table["time"], utc=True)
-    return table.astype({**kinds, "time": tables.UTC_TIME})
-
-
-def _scene_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(tables.SCENES.columns))
-    table["time"] = pd.to_datetime(table["time"], utc=True)
-    text = ("scene_id", "sensor", "fingerprint", "holds", "folder")
-    return table.astype(
-        {
-            **dict.fromkeys(text, "str"),
-            "time": tables.UTC_TIME,
-            "bytes": "int64",
-            "patches": "int64",
-            "seconds": "float64",
-        }
-    )
-
-
-def _write_manifest(root: Path, rows: dict[str, dict[str, Any]]) -> None:
-    table = _scene_table([rows[scene_id] for scene_id in sorted(rows)])
-    tables.write_table(table, tables.SCENES, root / "manifest.parquet")
-
-
-def _sweep(root: Path, rows: dict[str, dict[str, Any]]) -> None:
-    """Removes folders that the manifest does not name: withdrawn, replaced, or left by a killed run."""
-    import shutil
-
-    named = {row["folder"] for row in rows.values()}
-    for folder in root.iterdir() if root.exists() else []:
-        if folder.is_dir() and folder.name not in named:
-            shutil.rmtree(folder)
+def _fault_row(source: str, fault: Fault, whole: bool) -> dict[str, Any]:
+    return {"place": fault.place, "source": source, "reason": fault.reason, "whole_scene": whole}

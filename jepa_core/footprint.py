@@ -134,4 +134,4 @@ def _own(epsg: int, cells: list[list[Cell]]) -> np.ndarray:
     xs = np.array([(cell.xmin + cell.xmax) / 2 for row in cells for cell in row])
     ys = np.array([(cell.ymin + cell.ymax) / 2 for row in cells for cell in row])
     own = zones_of(*to_lon_lat(f"EPSG:{epsg}", xs, ys, f"EPSG:{epsg}")) == epsg
-    return own.reshape(len(cells), -1)
+    return np.asarray(own.reshape(len(cells), -1))

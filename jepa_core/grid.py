@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _TILE_SNAP_M = 60
@@ -32,14 +34,22 @@ class Cell:
         """Text that two patches share exactly when they cover the same square."""
         return f"{self.epsg}-{self.xmin:.0f}-{self.ymax:.0f}-{self.xmax - self.xmin:.0f}"
 
-    @property
-    def centre(self) -> tuple[float, float]:
-        """Longitude and latitude of the middle, degrees (WGS 84)."""
-        from rasterio.warp import transform
 
-        xs, ys = [(self.xmin + self.xmax) / 2], [(self.ymin + self.ymax) / 2]
-        longitudes, latitudes = transform(f"EPSG:{self.epsg}", "EPSG:4326", xs, ys)
-        return float(longitudes[0]), float(latitudes[0])
+def centres(cells: Sequence[Cell]) -> list[tuple[float, float]]:
+    """Longitude and latitude of each cell's middle, degrees (WGS 84), longitude in -180 to 180."""
+    from rasterio.warp import transform
+
+    places: list[tuple[float, float]] = [(math.nan, math.nan)] * len(cells)
+    by_zone: dict[int, list[int]] = defaultdict(list)
+    for i, cell in enumerate(cells):
+        by_zone[cell.epsg].append(i)
+    for epsg, members in by_zone.items():
+        xs = [(cells[i].xmin + cells[i].xmax) / 2 for i in members]
+        ys = [(cells[i].ymin + cells[i].ymax) / 2 for i in members]
+        longitudes, latitudes = transform(f"EPSG:{epsg}", "EPSG:4326", xs, ys)
+        for i, longitude, latitude in zip(members, longitudes, latitudes, strict=True):
+            places[i] = ((float(longitude) + 180) % 360 - 180, float(latitude))
+    return places
 
 
 @dataclass(frozen=True)

@@ -36,21 +36,22 @@ def preview(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
 
     Returns:
         uint8 (y, x, 3).
-
-    Raises:
-        ValueError: the sensor has no preview.
     """
-    if sensor is SENTINEL2:
+    if sensor.name == SENTINEL2.name and {"B04", "B03", "B02"} <= set(sensor.band_names):
         red, green, blue = pixels[sensor.positions(("B04", "B03", "B02"))].astype(np.float32)
         # Reflectance 0.28 is white; the root lifts forests and water, which are dark.
         scaled = np.stack([red, green, blue], axis=-1) / 2800.0
         colours = np.clip(scaled, 0, 1) ** 0.7
-    elif sensor is SENTINEL1:
+    elif sensor.name == SENTINEL1.name and {"VV", "VH"} <= set(sensor.band_names):
         vv, vh = np.nan_to_num(pixels[sensor.positions(("VV", "VH"))].astype(np.float32), nan=-40.0)
         ranges = ((vv, -22.0, -2.0), (vh, -29.0, -8.0), (vv - vh, 2.0, 14.0))
         colours = np.stack([np.clip((values - low) / (high - low), 0, 1) for values, low, high in ranges], axis=-1)
     else:
-        raise ValueError(f"no preview colours are defined for {sensor.name}")
+        # Without the bands that make colours: the first band in grey, stretched over its own values.
+        grey = pixels[0].astype(np.float32)
+        low, high = np.nanpercentile(grey, (2, 98)) if np.isfinite(grey).any() else (0.0, 1.0)
+        scaled = np.clip((np.nan_to_num(grey, nan=low) - low) / max(high - low, 1e-6), 0, 1)
+        colours = np.repeat(scaled[..., None], 3, axis=-1)
     return (colours * 255).astype(np.uint8)
 
 

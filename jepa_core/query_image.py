@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from jepa_core.cutting import valid_mask
 from jepa_core.errors import JepaError
-from jepa_core.grid import PATCH_PIXELS, RESOLUTION_M
+from jepa_core.grid import Grid
 from jepa_core.sensors import Sensor
 
 MIN_VALID_FRACTION = 0.5
@@ -22,13 +22,14 @@ class QueryImageError(JepaError):
     """A file cannot serve as a query."""
 
 
-def read_query_image(path: Path, sensor: Sensor) -> np.ndarray:
+def read_query_image(path: Path, sensor: Sensor, grid: Grid) -> np.ndarray:
     """Pixels of the middle of an image, cut to a patch.
 
     Args:
         path: a GeoTIFF whose band descriptions name the sensor's bands, or a folder with a raster a band named
             `..._<band>.tif`, as BigEarthNet has. Values in the sensor's unit.
         sensor: the image's sensor.
+        grid: of the archive's patches, whose size the query must have.
 
     Returns:
         (bands, y, x) in the sensor's dtype and band order.
@@ -42,7 +43,7 @@ def read_query_image(path: Path, sensor: Sensor) -> np.ndarray:
         sources = _bands_in_file(path, sensor)
     else:
         raise QueryImageError(f"there is no file {path}")
-    pixels = np.stack([_read_middle(*sources[band]) for band in sensor.band_names])
+    pixels = np.stack([_read_middle(*sources[band], grid) for band in sensor.band_names])
     _check_unit(pixels, sensor, path)
     missing = np.nan if sensor.nodata is None else sensor.nodata
     filled: np.ndarray = np.nan_to_num(pixels, nan=missing).astype(sensor.dtype)
@@ -94,23 +95,23 @@ def _bands_in_file(path: Path, sensor: Sensor) -> Mapping[str, tuple[Path, int]]
     return {band: (path, described[band]) for band in sensor.band_names}
 
 
-def _read_middle(path: Path, band: int) -> np.ndarray:
+def _read_middle(path: Path, band: int, grid: Grid) -> np.ndarray:
     try:
         with rasterio.open(path) as file:
-            # Without a CRS in metres the pixel is taken to be 10 m, as the patches' is.
+            # Without a CRS in metres the pixel is taken to be the patches'.
             metric = file.crs is not None and file.crs.is_projected
-            size = abs(file.res[0]) if metric else RESOLUTION_M
-            side = PATCH_PIXELS * RESOLUTION_M / size
+            size = abs(file.res[0]) if metric else grid.resolution_m
+            side = grid.side_m / size
             if side > min(file.width, file.height) + 1e-6:
                 raise QueryImageError(
                     f"{path} covers {file.width * size:.0f} x {file.height * size:.0f} m; a patch needs "
-                    f"{PATCH_PIXELS * RESOLUTION_M:.0f} m"
+                    f"{grid.side_m:.0f} m"
                 )
             window = Window((file.width - side) / 2, (file.height - side) / 2, side, side)
             pixels = file.read(
                 band,
                 window=window,
-                out_shape=(PATCH_PIXELS, PATCH_PIXELS),
+                out_shape=(grid.patch_pixels, grid.patch_pixels),
                 resampling=Resampling.bilinear,
                 masked=True,
             )

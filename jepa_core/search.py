@@ -9,11 +9,11 @@ import pandas as pd
 
 from jepa_core.catalog import current_index, current_model
 from jepa_core.errors import NotMaterializedError, UnknownNameError
-from jepa_core.extraction import read_patches, read_pixels
+from jepa_core.patch_store import read_patches, read_pixels, stored_grid, stored_sensor, stored_sensors
 from jepa_core.index import DescriptorIndex, open_index
 from jepa_core.pictures import Tile, contact_sheet, preview
 from jepa_core.query_image import read_query_image
-from jepa_core.sensors import SENSORS, Sensor
+from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 from jepa_core.tables import records
 from jepa_core.vectors import Purpose
@@ -78,7 +78,7 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     """
     index = open_index(current_index(store, variant))
     model = current_model(store, variant).fingerprint
-    for sensor in SENSORS.values():
+    for sensor in stored_sensors(store):
         patches = read_patches(store, sensor).set_index("patch_id", drop=False)
         if patch_id in patches.index:
             break
@@ -90,7 +90,7 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     row = patches.loc[[patch_id]]
     purpose = _purpose(sensor, to)
     vector = index.vector(patch_id, purpose, sensor)
-    itself = sensor is to
+    itself = sensor.name == to.name
     found = index.search(vector, model, purpose, to, k + 1 if itself else k)
     ranked = [(hit, score) for hit, score in zip(found.patch_ids[0], found.scores[0], strict=True) if hit != patch_id][
         :k
@@ -116,7 +116,8 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
     from jepa_core.model import load_model
 
     index: DescriptorIndex = open_index(current_index(store, variant))
-    pixels = read_query_image(path, sensor)
+    sensor = stored_sensor(store, sensor)
+    pixels = read_query_image(path, sensor, stored_grid(store, sensor))
     model = load_model(current_model(store, variant).folder)
     purpose = _purpose(sensor, to)
     vector = model.describe(pixels[None], sensor, purpose)
@@ -135,14 +136,15 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
 def answer_sheet(store: Store, answer: Answer) -> bytes:
     """The query and its hits as pictures, five a row, as PNG; the query's own cell is framed."""
     rows = _rows(store, answer.gallery_sensor, [hit.patch_id for hit in answer.hits])
-    pixels = read_pixels(store, answer.gallery_sensor, rows)
+    gallery = stored_sensor(store, answer.gallery_sensor)
+    pixels = read_pixels(store, gallery, rows)
     query = Tile(
         preview(answer.query_pixels, answer.query_sensor),
         f"QUERY\n{', '.join(answer.query_labels)}",
     )
     tiles = [
         Tile(
-            preview(image, answer.gallery_sensor),
+            preview(image, gallery),
             f"{rank}. cosine {hit.score:.2f}\n{', '.join(hit.labels)}",
             framed=hit.is_pair,
         )
@@ -158,7 +160,7 @@ def answer_sheet(store: Store, answer: Answer) -> bytes:
 
 
 def _purpose(sensor: Sensor, to: Sensor) -> Purpose:
-    return "same" if sensor is to else "cross"
+    return "same" if sensor.name == to.name else "cross"
 
 
 def _rows(store: Store, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:

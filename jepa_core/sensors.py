@@ -1,7 +1,7 @@
 """The sensors and their bands: by name, with unit, native resolution and the range that values may take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jepa_core.errors import UnknownNameError
 
@@ -46,6 +46,17 @@ class Sensor:
     def band_names(self) -> tuple[str, ...]:
         """Names of the bands, in stored order."""
         return tuple(band.name for band in self.bands)
+
+    def with_bands(self, names: Sequence[str]) -> "Sensor":
+        """The sensor with only the named bands, in its own order.
+
+        Raises:
+            UnknownNameError: a name is not a band of this sensor, or there is none.
+        """
+        kept = sorted(set(self.positions(names)))
+        if not kept:
+            raise UnknownNameError(f"at least one band of {self.name} is needed: {', '.join(self.band_names)}")
+        return self if len(kept) == len(self.bands) else replace(self, bands=tuple(self.bands[i] for i in kept))
 
     def positions(self, names: Sequence[str]) -> list[int]:
         """Positions of the named bands along the band axis.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -82,23 +83,34 @@ def pixel_m(file: DatasetReader) -> float:
 
 
 @contextmanager
-def open_raster_view(
-    raster: BandRaster, frame: Frame, sensor: Sensor, resampling: Resampling = Resampling.bilinear
-) -> Iterator["_RasterView"]:
-    """View of a band that lies on a grid of map coordinates.
+def open_raster_view(raster: BandRaster, frame: Frame, sensor: Sensor) -> Iterator[BandView]:
+    """View of a band that lies on a grid of map coordinates, in the sensor's unit.
 
-    Args:
-        raster: the band.
-        frame: where it is wanted.
-        sensor: whose unit it is wanted in.
-        resampling: where pixel grids differ; where they are one, values are copied.
+    Where the file's pixels are the frame's, values are copied; elsewhere they are interpolated bilinearly.
 
     Raises:
         ArchiveError: see `opened`.
     """
+    with _on_frame(raster, frame, sensor.nodata, Resampling.bilinear) as stored:
+        yield _InUnit(stored, raster, sensor)
+
+
+@contextmanager
+def open_class_view(raster: BandRaster, frame: Frame) -> Iterator[BandView]:
+    """View of a map of classes: stored numbers, the nearest where pixel grids differ, for they are no amounts.
+
+    Raises:
+        ArchiveError: see `opened`.
+    """
+    with _on_frame(raster, frame, None, Resampling.nearest) as stored:
+        yield stored
+
+
+@contextmanager
+def _on_frame(raster: BandRaster, frame: Frame, habit: float | None, resampling: Resampling) -> Iterator["_Stored"]:
     with ExitStack() as stack:
         file = stack.enter_context(opened(raster))
-        missing = _missing(file, raster, sensor)
+        missing = _missing(file, raster, habit)
         view: DatasetReader = file
         offset = _offset_in(file, frame)
         if offset is None:
@@ -115,47 +127,66 @@ def open_raster_view(
                 )
             )
             offset = (0, 0)
-        yield _RasterView(view, raster, frame, sensor, missing, offset)
+        yield _Stored(view, raster, frame.width, missing, offset)
 
 
-class _RasterView:
-    """Reads from a dataset on the frame's own grid, which may lie off the frame's corner by whole pixels."""
+@dataclass(frozen=True)
+class _Stored:
+    """Reads values as the file has them."""
 
-    def __init__(
-        self,
-        file: DatasetReader,
-        raster: BandRaster,
-        frame: Frame,
-        sensor: Sensor,
-        missing: float,
-        offset: tuple[int, int],
-    ) -> None:
-        self.file, self.raster, self.frame, self.sensor = file, raster, frame, sensor
-        self.missing, self.offset = missing, offset
-        self.masked = MaskFlags.per_dataset in file.mask_flag_enums[raster.number - 1]
+    file: DatasetReader
+    """On the frame's own pixels."""
+
+    raster: BandRaster
+    """What is read."""
+
+    width: int
+    """Of the frame, pixels."""
+
+    missing: float
+    """Value that marks what was not measured."""
+
+    offset: tuple[int, int]
+    """Rows and columns from the file's corner to the frame's."""
 
     def read(self, first_row: int, rows: int) -> np.ndarray:
-        return _in_unit(self.stored(first_row, rows), self.raster, self.sensor)
-
-    def stored(self, first_row: int, rows: int) -> np.ndarray:
-        """Rows of the frame as the file has them: (rows, frame width) float32, NaN where nothing was measured."""
+        """Rows of the frame: (rows, frame width) float32, NaN where nothing was measured."""
         top, left = first_row + self.offset[0], self.offset[1]
         y0, y1 = max(top, 0), min(top + rows, self.file.height)
-        x0, x1 = max(left, 0), min(left + self.frame.width, self.file.width)
-        values = np.full((rows, self.frame.width), np.nan, dtype=np.float32)
+        x0, x1 = max(left, 0), min(left + self.width, self.file.width)
+        values = np.full((rows, self.width), np.nan, dtype=np.float32)
         if y0 >= y1 or x0 >= x1:
             return values
         window = Window(x0, y0, x1 - x0, y1 - y0)
+        number = self.raster.number
         try:
-            read = self.file.read(self.raster.number, window=window)
+            read = self.file.read(number, window=window)
             part = read.astype(np.float32)
             part[read == self.missing] = np.nan
-            if self.masked:
-                part[self.file.read_masks(self.raster.number, window=window) == 0] = np.nan
+            if MaskFlags.per_dataset in self.file.mask_flag_enums[number - 1]:
+                part[self.file.read_masks(number, window=window) == 0] = np.nan
         except RasterioError as error:
             raise ArchiveError(f"{self.raster.address} cannot be read as a raster: {error}") from error
         values[y0 - top : y1 - top, x0 - left : x1 - left] = part
         return values
+
+
+@dataclass(frozen=True)
+class _InUnit:
+    """Reads values in the sensor's unit."""
+
+    stored: _Stored
+    """As the file has them."""
+
+    raster: BandRaster
+    """What their unit is."""
+
+    sensor: Sensor
+    """Whose unit is wanted."""
+
+    def read(self, first_row: int, rows: int) -> np.ndarray:
+        """Rows of the frame: (rows, frame width) float32 in the sensor's unit, NaN where nothing was measured."""
+        return _in_unit(self.stored.read(first_row, rows), self.raster, self.sensor)
 
 
 def _offset_in(file: DatasetReader, frame: Frame) -> tuple[int, int] | None:
@@ -175,9 +206,9 @@ def _offset_in(file: DatasetReader, frame: Frame) -> tuple[int, int] | None:
     return round(row), round(column)
 
 
-def _missing(file: DatasetReader, raster: BandRaster, sensor: Sensor) -> float:
+def _missing(file: DatasetReader, raster: BandRaster, habit: float | None) -> float:
     """What marks a missing value in the raster: the archive's word, else the file's tag, else the sensor's habit."""
-    for said in (raster.nodata, file.nodata, sensor.nodata):
+    for said in (raster.nodata, file.nodata, habit):
         if said is not None:
             return float(said)
     return float("nan")
@@ -196,12 +227,13 @@ def _in_unit(values: np.ndarray, raster: BandRaster, sensor: Sensor) -> np.ndarr
         if (scale, offset) == (1.0, 0.0):
             return values
         # A dark measurement may fall to 0 and below, which would mark it as missing.
-        return np.maximum(values * np.float32(scale) + np.float32(offset), 1.0)
+        return np.asarray(np.maximum(values * np.float32(scale) + np.float32(offset), 1.0))
     if (scale, offset) != (1.0, 0.0):
         values = values * np.float32(scale) + np.float32(offset)
     if raster.unit == "linear":
         # Zero power is no measurement: the unmarked fringes of radar scenes.
-        return 10 * np.log10(np.where(values > 0, values, np.nan))
+        values[values <= 0] = np.nan
+        return np.asarray(10 * np.log10(values))
     if raster.unit != unit:
         raise ArchiveError(f"{raster.address}: values in {raster.unit!r} cannot be made {unit}")
     return values

@@ -30,10 +30,11 @@ def _check(asset: str, description: str, look: Callable[[Store], Finding]) -> dg
     return _run
 
 
-def _patches(sensor: Sensor) -> Callable[[Store], Finding]:
+def _patches(kind: Sensor) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
-        from jepa_core.extraction import read_manifest, read_patches, read_pixels
+        from jepa_core.patch_store import read_manifest, read_patches, read_pixels, stored_sensor
 
+        sensor = stored_sensor(store, kind)
         patches = read_patches(store, sensor)
         expected = int(read_manifest(store, sensor)["patches"].sum())
         # A few of many: enough to see a wrong unit or a broken store, at a cost that does not grow.
@@ -54,7 +55,7 @@ def _patches(sensor: Sensor) -> Callable[[Store], Finding]:
 
 
 def _pairs(store: Store) -> Finding:
-    from jepa_core.extraction import read_patches
+    from jepa_core.patch_store import read_patches
     from jepa_core.tables import PAIRS, read_table
 
     pairs = read_table(store.pairs, PAIRS)
@@ -83,7 +84,7 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
         from jepa_core.catalog import current_model
         from jepa_core.descriptors import read_descriptors
-        from jepa_core.extraction import read_patches
+        from jepa_core.patch_store import read_patches
 
         model = current_model(store, variant).fingerprint
         figures: dict[str, int | float | str] = {"model": model}
@@ -101,7 +102,7 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
 def _index(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
         from jepa_core.catalog import current_index, current_model
-        from jepa_core.extraction import read_patches
+        from jepa_core.patch_store import read_patches
         from jepa_core.index import open_index
 
         index = open_index(current_index(store, variant))
@@ -134,12 +135,43 @@ def _benchmark(variant: str) -> Callable[[Store], Finding]:
     return look
 
 
+def _quarantine_check(kind: Sensor) -> dg.AssetChecksDefinition:
+    asset = f"{kind.name}_patches"
+
+    @dg.asset_check(
+        asset=asset,
+        name=f"{asset}_readable",
+        description="No more of the archive's scenes are unreadable than `max_quarantined` allows.",
+    )
+    def _run(workspace: Workspace) -> dg.AssetCheckResult:
+        from jepa_core.stages import read_record
+
+        record = read_record(workspace.store(), asset)
+        if record is None:
+            return dg.AssetCheckResult(passed=False, description=f"{asset} was never made")
+        share, allowed = record.summary["share_quarantined"], record.config["max_quarantined"]
+        return dg.AssetCheckResult(
+            passed=share <= allowed,
+            metadata={
+                "share_quarantined": share,
+                "max_quarantined": allowed,
+                "scenes_quarantined": record.summary["scenes_quarantined"],
+                "patches_quarantined": record.summary["patches_quarantined"],
+            },
+            description=f"{share:.0%} of the places that should hold a scene cannot be read; {allowed:.0%} are allowed",
+        )
+
+    return _run
+
+
 def ingest_checks() -> list[dg.AssetChecksDefinition]:
     """Checks of patches and pairs."""
     what = "Tables keep their schema, counts agree with the manifest, values lie in the sensor's range."
     return [
         _check("sentinel1_patches", what, _patches(SENTINEL1)),
         _check("sentinel2_patches", what, _patches(SENTINEL2)),
+        _quarantine_check(SENTINEL1),
+        _quarantine_check(SENTINEL2),
         _check("patch_pairs", "The table keeps its schema and names patches that are there.", _pairs),
     ]
 

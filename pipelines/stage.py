@@ -2,6 +2,7 @@
 
 import base64
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,6 @@ import dagster as dg
 
 from jepa_core import atomic
 from jepa_core.errors import JepaError
-from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 from jepa_core.stages import StageRecord, lost_output, read_record, size_of, stage_fingerprint, write_record
 from jepa_core.store import Store
@@ -198,8 +198,13 @@ def _inputs(stage: Stage, store: Store) -> dict[str, StageRecord]:
 def _input_versions(stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
     versions = {name: record.data_version for name, record in inputs.items()}
     if stage.archive is not None:
-        scenes = workspace.open_archive().scenes(stage.archive)
-        versions["archive"] = fingerprint([scene.content() for scene in scenes])
+        from jepa_core.archive.discover import sources_version
+        from jepa_core.patch_store import remote_faults
+
+        sources = workspace.open_archive().sources(stage.archive)
+        # What could not be reached is tried again each time: its part of the version never repeats.
+        unreached = remote_faults(workspace.store(), stage.archive)
+        versions["archive"] = sources_version(sources) + (f"-{uuid.uuid4().hex}" if unreached else "")
     return versions
 
 

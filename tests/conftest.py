@@ -10,7 +10,8 @@ from jepa_core.archive.discover import Archive
 from jepa_core.archive.sample import COMMON, CONFIGILM, ensure_sample
 from jepa_core.archive.wheels import DownloadError, fetch
 from jepa_core.descriptors import describe_archive, read_descriptors
-from jepa_core.extraction import extract, read_patches
+from jepa_core.extraction import extract
+from jepa_core.patch_store import read_patches
 from jepa_core.model import TrainedModel, load_model
 from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2

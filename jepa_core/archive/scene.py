@@ -1,6 +1,6 @@
 """Scene: one acquisition of one sensor, whatever file format it came in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -116,7 +116,7 @@ class Scene:
     patches: tuple[ReadyPatch, ...] = ()
     """Ready-cut patches, by name; empty for a scene that is still to be cut."""
 
-    rasters: "dict[str, BandRaster | RadarBand]" = field(default_factory=dict)
+    rasters: "Mapping[str, BandRaster | RadarBand]" = field(default_factory=dict)
     """Each band, by band name, for a scene that is still to be cut."""
 
     epsg: int | None = None

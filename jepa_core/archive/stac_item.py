@@ -12,6 +12,7 @@ from typing import Any
 import pystac
 
 from jepa_core.archive.scene import ArchiveError, BandRaster, Product, Scene
+from jepa_core.archive.sentinel1_safe import sentinel1_acquisition
 from jepa_core.archive.sentinel2_safe import OFFSET_SINCE, checked_baseline, datastrip_start, tile_of
 from jepa_core.archive.times import parse_time
 from jepa_core.sensors import SENTINEL1, SENTINEL2, SENSORS, Sensor
@@ -152,12 +153,6 @@ def _sentinel2_acquisition(item: pystac.Item) -> str:
         return ""
     platform = str(properties.get("platform", ""))[-2:].upper()
     return "_".join([f"S{platform}", datatake[1], tile, start])
-
-
-def sentinel1_acquisition(name: str) -> str:
-    """What all processings of one Sentinel-1 acquisition share, from the product's name; empty for another name."""
-    match = re.match(r"(S1[A-D])_\w{2}_\w{4}_\w{4}_(\d{8}T\d{6})_\d{8}T\d{6}_\d{6}_(\w{6})", name)
-    return "_".join(match.groups()) if match else ""
 
 
 def _sentinel1(item: pystac.Item, sensor: Sensor, locate: Locate, name: str) -> Scene:

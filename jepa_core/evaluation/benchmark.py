@@ -9,7 +9,7 @@ from jepa_core.archive.nomenclature import BEN19
 from jepa_core.descriptors import read_descriptors
 from jepa_core.errors import JepaError
 from jepa_core.evaluation import baselines, metrics
-from jepa_core.extraction import read_patches, read_pixels
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 

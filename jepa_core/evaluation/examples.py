@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from jepa_core.descriptors import read_descriptors
-from jepa_core.extraction import read_patches, read_pixels
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.pictures import Tile, contact_sheet, preview
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store

@@ -13,7 +13,7 @@ import pandas as pd
 
 from jepa_core import atomic
 from jepa_core.errors import NotMaterializedError
-from jepa_core.extraction import read_patches, read_pixels
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.progress import track
 from jepa_core.sensors import Sensor
 from jepa_core.statistics import BandStatistics, band_statistics

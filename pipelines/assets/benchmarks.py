@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
+from jepa_core.sensors import SENSORS
 from jepa_core.stages import StageRecord
 from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, benchmark_stage
@@ -48,10 +48,11 @@ def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tup
     from jepa_core.evaluation.benchmark import run_benchmark
     from jepa_core.evaluation.examples import example_searches
     from jepa_core.evaluation.report import ReportContext, markdown_table, write_report
+    from jepa_core.patch_store import stored_sensors
     from jepa_core.tables import PAIRS, read_table
 
     model = upstream[f"{variant}_model"]
-    pairs, sensors = read_table(store.pairs, PAIRS), (SENTINEL1, SENTINEL2)
+    pairs, sensors = read_table(store.pairs, PAIRS), stored_sensors(store)
     results = run_benchmark(store, variant, model.data_version, pairs, sensors)
     examples = example_searches(store, variant, model.data_version, pairs, sensors)
     context = ReportContext(

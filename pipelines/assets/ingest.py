@@ -1,6 +1,7 @@
 """Archive to patches to pairs."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -11,7 +12,36 @@ from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
 from pipelines.resources import Workspace
 from pipelines.stage import Stage, StageInputs, StageResult, run_stage
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Materialized = dg.MaterializeResult[None]
+
+_PAIRED = ("patch_id", "scene_id", "cell_id", "time", "split", "partner", "valid_fraction", "cloud_fraction")
+"""Columns that pairing looks at: of millions of patches the rest need not be read."""
+
+_SHOWN = 50
+"""Unreadable scenes listed in the log and in the asset's metadata."""
+
+
+class PatchSettings(dg.Config):
+    """Settings of the cutting; those of the grid must be the same for both sensors, or nothing pairs."""
+
+    patch_pixels: int = Field(default=120, ge=8, le=1024, description="Side of a patch, pixels.")
+    stride_pixels: int = Field(
+        default=120, ge=8, le=1024, description="From one patch to the next, pixels; less than the side: overlap."
+    )
+    resolution_m: float = Field(default=10.0, gt=0, le=1000, description="Pixel of a patch, metres.")
+    bands: list[str] = Field(default=[], description="Names of the bands to read; none: all of the sensor.")
+    min_valid_fraction: float = Field(
+        default=0.05, ge=0, le=1, description="Smallest share of pixels that all bands measured."
+    )
+    max_cloud_fraction: float = Field(
+        default=1.0, ge=0, le=1, description="Largest share of cloud among them; unknown passes."
+    )
+    max_quarantined: float = Field(
+        default=0.1, ge=0, le=1, description="Share of unreadable scenes above which a check fails."
+    )
 
 
 class PairingSettings(dg.Config):
@@ -21,39 +51,71 @@ class PairingSettings(dg.Config):
     min_valid_fraction: float = Field(
         default=0.5, ge=0, le=1, description="Smallest share of valid pixels of a paired patch."
     )
+    max_cloud_fraction: float = Field(
+        default=1.0, ge=0, le=1, description="Largest share of cloud of a paired patch; unknown passes."
+    )
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL1_PATCHES.version, kinds={"zarr", "rasterio"})
-def sentinel1_patches(context: dg.AssetExecutionContext, workspace: Workspace) -> Materialized:
+def sentinel1_patches(
+    context: dg.AssetExecutionContext, config: PatchSettings, workspace: Workspace
+) -> Materialized:
     """Patches of all Sentinel-1 scenes, backscatter in dB: a zarr and a table a scene."""
-    return _patches(SENTINEL1_PATCHES, SENTINEL1, context, workspace)
+    return _patches(SENTINEL1_PATCHES, SENTINEL1, context, config, workspace)
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL2_PATCHES.version, kinds={"zarr", "rasterio"})
-def sentinel2_patches(context: dg.AssetExecutionContext, workspace: Workspace) -> Materialized:
+def sentinel2_patches(
+    context: dg.AssetExecutionContext, config: PatchSettings, workspace: Workspace
+) -> Materialized:
     """Patches of all Sentinel-2 scenes, digital numbers at 10 m: a zarr and a table a scene."""
-    return _patches(SENTINEL2_PATCHES, SENTINEL2, context, workspace)
+    return _patches(SENTINEL2_PATCHES, SENTINEL2, context, config, workspace)
 
 
 def _patches(
     stage: Stage,
     sensor: Sensor,
     context: dg.AssetExecutionContext,
+    config: PatchSettings,
     workspace: Workspace,
 ) -> Materialized:
     def work(inputs: StageInputs) -> StageResult:
-        from jepa_core.extraction import extract, patches_version, scene_files
+        from jepa_core.cutting import CutConfig
+        from jepa_core.extraction import extract
+        from jepa_core.grid import Grid
+        from jepa_core.patch_store import patches_version, read_quarantine, scene_files
 
         store = workspace.store()
-        scenes = workspace.open_archive().scenes(sensor)
-        summary = extract(store, scenes, sensor)
+        grid = Grid(config.patch_pixels, config.stride_pixels, config.resolution_m)
+        wanted = sensor.with_bands(config.bands or sensor.band_names)
+        summary = extract(
+            store,
+            workspace.open_archive().sources(wanted),
+            wanted,
+            CutConfig(grid, config.min_valid_fraction, config.max_cloud_fraction),
+        )
+        quarantine = read_quarantine(store, sensor)
+        for row in quarantine.head(_SHOWN).itertuples():
+            context.log.warning(f"set aside: {row.place}: {row.reason}")
         return StageResult(
             outputs=scene_files(store, sensor),
             summary=asdict(summary),
             data_version=patches_version(store, sensor),
+            tables={"quarantine": _quarantine_table(quarantine)} if len(quarantine) else {},
         )
 
-    return run_stage(stage, context, workspace, {}, work)
+    return run_stage(stage, context, workspace, config.model_dump(), work)
+
+
+def _quarantine_table(quarantine: "pd.DataFrame") -> str:
+    """The first that could not be read, as Markdown."""
+    lines = ["| place | reason |", "|---|---|"]
+    for row in quarantine.head(_SHOWN).itertuples():
+        cells = [str(text).replace("|", "\\|").replace("\n", " ") for text in (row.place, row.reason)]
+        lines.append(f"| {cells[0]} | {cells[1]} |")
+    if len(quarantine) > _SHOWN:
+        lines.append(f"| and {len(quarantine) - _SHOWN} more | see quarantine.parquet in the sensor's patches folder |")
+    return "\n".join(lines)
 
 
 @dg.asset(
@@ -68,18 +130,15 @@ def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, work
     def work(inputs: StageInputs) -> StageResult:
         import pandas as pd
 
-        from jepa_core.extraction import read_manifest, read_patches
-        from jepa_core.pairing import PairingConfig, pair_patches, pairs_version
+        from jepa_core.patch_store import read_manifest, read_patches
+        from jepa_core.pairing import PairingConfig, PairingError, pair_patches, pairs_version
         from jepa_core.tables import PAIRS, write_table
 
         store = workspace.store()
-        a, b = (read_patches(store, sensor) for sensor in (SENTINEL1, SENTINEL2))
+        a, b = (read_patches(store, sensor, _PAIRED) for sensor in (SENTINEL1, SENTINEL2))
         pairs = pair_patches(a, b, PairingConfig(**config.model_dump()))
         if pairs.empty:
-            raise dg.Failure(
-                f"none of {len(a)} Sentinel-1 and {len(b)} Sentinel-2 patches pair within {config.max_days} days",
-                allow_retries=False,
-            )
+            raise PairingError(_why_no_pairs(store, len(a), len(b), config))
         write_table(pairs, PAIRS, store.pairs)
         manifests = pd.concat([read_manifest(store, sensor) for sensor in (SENTINEL1, SENTINEL2)])
         holds = dict(zip(manifests["scene_id"], manifests["holds"], strict=True))
@@ -97,18 +156,30 @@ def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, work
     return run_stage(PATCH_PAIRS, context, workspace, config.model_dump(), work)
 
 
+def _why_no_pairs(store: Store, count_a: int, count_b: int, config: PairingSettings) -> str:
+    from jepa_core.patch_store import stored_grid
+
+    grids = [stored_grid(store, sensor) for sensor in (SENTINEL1, SENTINEL2)]
+    if grids[0] != grids[1]:
+        return f"the sensors were cut on two grids, {grids[0]} and {grids[1]}: set both alike"
+    return (
+        f"none of {count_a} Sentinel-1 and {count_b} Sentinel-2 patches are of one cell, within {config.max_days:g} days, "
+        f"with {config.min_valid_fraction:g} of their pixels valid and at most {config.max_cloud_fraction:g} cloud"
+    )
+
+
 def _pairs_sheet(store: Store, count: int = 8) -> bytes:
     """Pairs spread evenly over the table, the two sensors one above the other."""
     import numpy as np
 
-    from jepa_core.extraction import read_patches, read_pixels
+    from jepa_core.patch_store import read_patches, read_pixels, stored_sensors
     from jepa_core.pictures import Tile, contact_sheet, preview
     from jepa_core.tables import PAIRS, read_table
 
     pairs = read_table(store.pairs, PAIRS)
     chosen = pairs.iloc[np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))]
     rows = []
-    for sensor, column in ((SENTINEL1, "patch_a"), (SENTINEL2, "patch_b")):
+    for sensor, column in zip(stored_sensors(store), ("patch_a", "patch_b"), strict=True):
         patches = read_patches(store, sensor).set_index("patch_id", drop=False).loc[chosen[column]]
         pixels = read_pixels(store, sensor, patches)
         captions = patches["time"].dt.strftime("%Y-%m-%d") + "\n" + patches["labels"].map(", ".join)

@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.chain import PATCH_PAIRS, model_stage
 from pipelines.resources import TrackedRun, Tracking, Workspace
 from pipelines.stage import StageInputs, StageResult, run_stage
@@ -88,6 +87,7 @@ def _pretrain(
     inputs: StageInputs,
     run: TrackedRun,
 ) -> StageResult:
+    from jepa_core.patch_store import stored_sensors
     from jepa_core.tables import PAIRS, read_table
     from jepa_core.training.pretrain import pretrain
 
@@ -100,7 +100,7 @@ def _pretrain(
         seed=config.seed,
         epochs=config.epochs,
         pairs=read_table(store.pairs, PAIRS),
-        sensors=(SENTINEL1, SENTINEL2),
+        sensors=stored_sensors(store),
         stage_fingerprint=inputs.fingerprint,
         pairs_version=pairs_version,
         on_step=run.log_row,

@@ -12,7 +12,8 @@ from rasterio.warp import transform
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import ArchiveError, BandFile, BandRaster, Scene
 from jepa_core.cutting import cut, valid_mask
-from jepa_core.extraction import extract, read_patches, read_pixels
+from jepa_core.extraction import extract
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store

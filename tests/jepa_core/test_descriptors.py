@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jepa_core.descriptors import describe_archive, read_descriptors
-from jepa_core.extraction import read_patches, read_pixels
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.tables import InvalidTableError

@@ -6,7 +6,7 @@ import pytest
 from jepa_core.archive.nomenclature import BEN19
 from jepa_core.evaluation.benchmark import BenchmarkError, run_benchmark
 from jepa_core.evaluation.report import ReportContext, markdown_table, write_report
-from jepa_core.extraction import read_patches
+from jepa_core.patch_store import read_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 
 SENSORS = (SENTINEL1, SENTINEL2)

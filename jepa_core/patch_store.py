@@ -1,0 +1,140 @@
+"""What was cut: the sensor's manifest, its table of patches, their pixels."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jepa_core import atomic, tables
+from jepa_core.archive.scene import ArchiveError
+from jepa_core.errors import NotMaterializedError
+from jepa_core.fingerprint import fingerprint
+from jepa_core.grid import Grid
+from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2, Sensor
+from jepa_core.store import Store
+
+
+def stored_sensor(store: Store, sensor: Sensor) -> Sensor:
+    """The sensor with the bands that its patches were cut with; all of them before the first extraction."""
+    cutting = _read_cutting(store, sensor)
+    return SENSORS[sensor.name].with_bands(cutting["bands"]) if cutting else sensor
+
+
+def stored_sensors(store: Store) -> tuple[Sensor, Sensor]:
+    """Sentinel-1 and Sentinel-2, each with the bands that its patches were cut with."""
+    return stored_sensor(store, SENTINEL1), stored_sensor(store, SENTINEL2)
+
+
+def stored_grid(store: Store, sensor: Sensor) -> Grid:
+    """The grid that the sensor's patches lie on; the default one before the first extraction."""
+    cutting = _read_cutting(store, sensor)
+    return Grid(**cutting["grid"]) if cutting else Grid()
+
+
+def write_cutting(store: Store, sensor: Sensor, grid: Grid) -> None:
+    """Records the bands that patches are cut with, and their grid."""
+    atomic.write_json(_cutting(store, sensor), {"bands": list(sensor.band_names), "grid": asdict(grid)})
+
+
+def _read_cutting(store: Store, sensor: Sensor) -> dict[str, Any] | None:
+    path = _cutting(store, sensor)
+    return dict(atomic.read_json(path)) if path.exists() else None
+
+
+def _cutting(store: Store, sensor: Sensor) -> Path:
+    return store.patches(sensor) / "cutting.json"
+
+
+def read_manifest(store: Store, sensor: Sensor) -> pd.DataFrame:
+    """The sensor's manifest (schema `tables.SCENES`); empty before the first extraction."""
+    path = store.patches(sensor) / "manifest.parquet"
+    return tables.read_table(path, tables.SCENES) if path.exists() else tables.table_of([], tables.SCENES)
+
+
+def read_quarantine(store: Store, sensor: Sensor) -> pd.DataFrame:
+    """What of the sensor could not be read, and why (schema `tables.QUARANTINE`)."""
+    path = store.patches(sensor) / "quarantine.parquet"
+    return tables.read_table(path, tables.QUARANTINE) if path.exists() else tables.table_of([], tables.QUARANTINE)
+
+
+def remote_faults(store: Store, sensor: Sensor) -> int:
+    """How many places could not be read for reasons that may pass."""
+    path = store.patches(sensor) / "sources.parquet"
+    if not path.exists():
+        return 0
+    sources = tables.read_table(path, tables.SOURCES)
+    return int(((sources["state"] == "quarantined") & sources["remote"]).sum())
+
+
+def scene_files(store: Store, sensor: Sensor) -> list[Path]:
+    """The manifest and all that it names: what must be there for an extraction to stand."""
+    root = store.patches(sensor)
+    folders = read_manifest(store, sensor)["folder"]
+    return [root / "manifest.parquet", _cutting(store, sensor), *(root / folder for folder in folders)]
+
+
+def patches_version(store: Store, sensor: Sensor) -> str:
+    """Data version of a sensor's patches: of what they hold, not of how or when they came about."""
+    manifest = read_manifest(store, sensor)
+    return fingerprint(sorted(zip(manifest["scene_id"], manifest["holds"], strict=True)))
+
+
+def read_patches(store: Store, sensor: Sensor, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """All patches in the sensor's manifest (schema `tables.PATCHES`), sorted by id.
+
+    Args:
+        store: the data root.
+        sensor: the sensor.
+        columns: only these, where not all are needed; `patch_id` among them.
+
+    Raises:
+        NotMaterializedError: nothing was extracted yet.
+    """
+    manifest = read_manifest(store, sensor)
+    if manifest.empty:
+        raise NotMaterializedError(
+            f"no {sensor.name} patches in {store.root}. Run: dagster asset materialize --select {sensor.name}_patches"
+        )
+    root = store.patches(sensor)
+    paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
+    schema = tables.PATCHES if columns is None else tables.PATCHES.select_columns(list(columns))
+    table = tables.read_tables(paths, schema, f"{sensor.name} patches")
+    return table.sort_values("patch_id", ignore_index=True)
+
+
+def read_pixels(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
+    """Pixels of patches, in the order of `rows`.
+
+    Args:
+        store: the data root.
+        sensor: the sensor, with the bands that the patches were cut with.
+        rows: rows of the patch table.
+
+    Returns:
+        Array of shape (patches, bands, y, x) in the sensor's dtype, unit and band order.
+
+    Raises:
+        ArchiveError: a scene's zarr holds other bands than the sensor has.
+    """
+    import xarray as xr
+
+    root = store.patches(sensor)
+    manifest = read_manifest(store, sensor)
+    folders = dict(zip(manifest["scene_id"], manifest["folder"], strict=True))
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    for scene_id in rows["scene_id"].unique():
+        positions = np.flatnonzero(rows["scene_id"] == scene_id)
+        path = root / folders[scene_id] / "pixels.zarr"
+        with xr.open_zarr(path, consolidated=False) as dataset:
+            held = tuple(dataset["band"].to_numpy().tolist())
+            if held != sensor.band_names:
+                raise ArchiveError(f"{path} holds the bands {', '.join(held)}, not {', '.join(sensor.band_names)}")
+            wanted = rows["row"].to_numpy()[positions]
+            parts.append((positions, dataset["pixels"].isel(patch=wanted).to_numpy()))
+    pixels = np.empty((len(rows), *parts[0][1].shape[1:]), dtype=sensor.dtype)
+    for positions_of_scene, values in parts:
+        pixels[positions_of_scene] = values
+    return pixels
