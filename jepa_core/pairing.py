@@ -16,6 +16,12 @@ from jepa_core.fingerprint import fingerprint
 _CANDIDATES_AT_ONCE = 1 << 20
 """Candidate pairs that are held at a time; more only where a single cell has more."""
 
+_HASHED_AT_ONCE = 1 << 18
+"""Rows of pairs that are hashed at a time; no matter for the hash."""
+
+_SOUGHT_AT_ONCE = 1 << 20
+"""Patch ids that are looked up at a time; each time the whole table is gone through."""
+
 _SECONDS_PER_DAY = 86_400
 _US_PER_DAY = _SECONDS_PER_DAY * 1_000_000
 
@@ -93,15 +99,28 @@ def pairs_version(pairs: pd.DataFrame, a: pd.DataFrame, b: pd.DataFrame, holds: 
 
     Args:
         pairs: the pairs.
-        a: patches of the first sensor.
+        a: patches of the first sensor; only `patch_id` and `scene_id` are read.
         b: patches of the second sensor.
         holds: hash of what each scene holds, by scene id.
     """
-    scenes: set[str] = set()
-    for patches, column in ((a, "patch_a"), (b, "patch_b")):
-        scenes.update(patches.loc[patches["patch_id"].isin(pairs[column]), "scene_id"])
-    rows = hashlib.sha256(pd.util.hash_pandas_object(pairs, index=False).to_numpy().tobytes())
+    scenes = _scenes_of(pairs["patch_a"], a) | _scenes_of(pairs["patch_b"], b)
+    rows = hashlib.sha256()
+    for start in range(0, len(pairs), _HASHED_AT_ONCE):
+        part = pairs.iloc[start : start + _HASHED_AT_ONCE]
+        rows.update(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes())
     return fingerprint({"pairs": rows.hexdigest(), "scenes": {scene: holds[scene] for scene in sorted(scenes)}})
+
+
+def _scenes_of(ids: pd.Series, patches: pd.DataFrame) -> set[str]:
+    """Scenes of the patches with these ids."""
+    # Not pandas' isin, which makes a Python object of each of the ids; and in parts, as the set holds copies.
+    known = pyarrow.chunked_array(patches["patch_id"])
+    paired = np.zeros(len(patches), dtype=bool)
+    for start in range(0, len(ids), _SOUGHT_AT_ONCE):
+        part = pyarrow.chunked_array(ids.iloc[start : start + _SOUGHT_AT_ONCE])
+        paired |= pc.is_in(known, value_set=part).to_numpy()
+    codes, names = pd.factorize(patches["scene_id"])
+    return set(names[np.unique(codes[paired])])
 
 
 def _paired_rows(a: pd.DataFrame, b: pd.DataFrame, config: PairingConfig) -> tuple[_Ints, _Ints]:

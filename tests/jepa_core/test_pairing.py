@@ -1,3 +1,4 @@
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -6,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jepa_core import pairing
-from jepa_core.pairing import PairingConfig, pair_patches
+from jepa_core.fingerprint import fingerprint
+from jepa_core.pairing import PairingConfig, pair_patches, pairs_version
 from jepa_core.splits import split_of_cell
 from jepa_core.tables import PAIRS, InvalidTableError, validated
 
@@ -122,6 +124,22 @@ def test_patches_with_little_valid_are_not_paired():
     a = patches("a", [(0, 0, 0.4, "b0"), (1, 0, 0.5, "b1")])
     b = patches("b", [(0, 0, 1, "a0"), (1, 0, 1, "a1")])
     assert pair_patches(a, b, PairingConfig())["patch_a"].tolist() == ["a1"]
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1 << 20])
+def test_a_version_is_of_the_pairs_and_of_the_scenes_that_they_draw_on(monkeypatch, at_once):
+    monkeypatch.setattr(pairing, "_HASHED_AT_ONCE", at_once)
+    monkeypatch.setattr(pairing, "_SOUGHT_AT_ONCE", at_once)
+    a = patches("a", [(i, 0, 1, None) for i in range(5)]).assign(scene_id=["s0", "s0", "s1", "s1", "s2"])
+    b = patches("b", [(i, 0, 1, None) for i in range(4)]).assign(scene_id="s3")
+    pairs = pair_patches(a, b, PairingConfig())
+    holds = {f"s{i}": f"h{i}" for i in range(4)}
+    version = pairs_version(pairs, a, b, holds)
+    rows = hashlib.sha256(pd.util.hash_pandas_object(pairs, index=False).to_numpy().tobytes()).hexdigest()
+    assert version == fingerprint({"pairs": rows, "scenes": {s: holds[s] for s in ("s0", "s1", "s3")}})
+    assert pairs_version(pairs, a, b, holds | {"s2": "new"}) == version
+    assert pairs_version(pairs, a, b, holds | {"s1": "new"}) != version
+    assert pairs_version(pairs.iloc[:3], a, b, holds) != version
 
 
 @given(st.sets(st.text(min_size=1), min_size=1, max_size=50))
