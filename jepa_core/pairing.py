@@ -39,6 +39,9 @@ class PairingConfig:
     min_valid_fraction: float = 0.5
     """Patches with a smaller share of valid pixels are not paired."""
 
+    max_cloud_fraction: float = 1.0
+    """Patches with a larger cloud fraction are not paired; unknown counts as clear."""
+
 
 @dataclass(frozen=True)
 class _Side:
@@ -80,7 +83,7 @@ def pair_patches(a: pd.DataFrame, b: pd.DataFrame, config: PairingConfig) -> pd.
 
     Args:
         a: patches of the first sensor (schema `tables.PATCHES`; of its columns only `patch_id`, `cell_id`, `time`,
-            `split`, `partner` and `valid_fraction` are read), in any order.
+            `split`, `partner`, `valid_fraction` and `cloud_fraction` are read), in any order.
         b: patches of the second sensor.
         config: thresholds.
 
@@ -143,7 +146,8 @@ def _paired_rows(a: pd.DataFrame, b: pd.DataFrame, config: PairingConfig) -> tup
 
 def _usable(patches: pd.DataFrame, config: PairingConfig) -> _Mask:
     """Which patches may be paired."""
-    return np.asarray(patches["valid_fraction"].to_numpy() >= config.min_valid_fraction)
+    clear = ~(patches["cloud_fraction"].to_numpy() > config.max_cloud_fraction)
+    return np.asarray(clear & (patches["valid_fraction"].to_numpy() >= config.min_valid_fraction))
 
 
 def _named(a: pd.DataFrame, b: pd.DataFrame, usable_a: _Mask, usable_b: _Mask) -> tuple[_Ints, _Ints]:

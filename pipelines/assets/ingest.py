@@ -21,6 +21,9 @@ class PairingSettings(dg.Config):
     min_valid_fraction: float = Field(
         default=0.5, ge=0, le=1, description="Smallest share of valid pixels of a paired patch."
     )
+    max_cloud_fraction: float = Field(
+        default=1.0, ge=0, le=1, description="Largest share of cloud of a paired patch; unknown counts as clear."
+    )
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL1_PATCHES.version, kinds={"zarr", "rasterio"})

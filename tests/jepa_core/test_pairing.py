@@ -1,5 +1,6 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
+from math import isnan, nan
 
 import pandas as pd
 import pytest
@@ -16,7 +17,7 @@ EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def patches(prefix, rows):
-    """Rows of (cell, hours after the epoch, valid fraction, partner)."""
+    """Rows of (cell, hours after the epoch, valid fraction, partner) and, where known, cloud fraction."""
     return pd.DataFrame(
         {
             "patch_id": pd.Series([f"{prefix}{i}" for i in range(len(rows))], dtype="str"),
@@ -24,6 +25,7 @@ def patches(prefix, rows):
             "time": pd.to_datetime([EPOCH + timedelta(hours=row[1]) for row in rows], utc=True),
             "split": pd.Series([split_of_cell(f"c{row[0]}") for row in rows], dtype="str"),
             "valid_fraction": [float(row[2]) for row in rows],
+            "cloud_fraction": pd.Series([row[4] if len(row) > 4 else nan for row in rows], dtype="float64"),
             "partner": pd.Series([row[3] for row in rows], dtype="str"),
         }
     )
@@ -48,7 +50,8 @@ def reference(a, b, config):
 
 
 def usable(row, config):
-    return row.valid_fraction >= config.min_valid_fraction
+    clear = isnan(row.cloud_fraction) or row.cloud_fraction <= config.max_cloud_fraction
+    return clear and row.valid_fraction >= config.min_valid_fraction
 
 
 ROWS = st.lists(
@@ -58,6 +61,7 @@ ROWS = st.lists(
         st.one_of(st.sampled_from([0, 24, 48, 72, 96]), st.integers(0, 120)),
         st.sampled_from([1.0, 1.0, 1.0, 0.5, 0.49]),
         st.none(),
+        st.sampled_from([nan, nan, 0.0, 0.3, 0.31]),
     ),
     max_size=14,
 )
@@ -71,7 +75,7 @@ NAMED = st.lists(
 def test_pairs_are_those_of_the_plain_greedy_rule(rows_a, rows_b, named, max_days, at_once):
     a, b = patches("a", rows_a), patches("b", rows_b)
     a["partner"] = a["patch_id"].map({f"a{i}": f"b{j}" for i, j in named}).astype("str")
-    config = PairingConfig(max_days=max_days)
+    config = PairingConfig(max_days=max_days, max_cloud_fraction=0.3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pairing, "_CANDIDATES_AT_ONCE", at_once)
         pairs = pair_patches(a, b, config)
@@ -124,6 +128,13 @@ def test_patches_with_little_valid_are_not_paired():
     a = patches("a", [(0, 0, 0.4, "b0"), (1, 0, 0.5, "b1")])
     b = patches("b", [(0, 0, 1, "a0"), (1, 0, 1, "a1")])
     assert pair_patches(a, b, PairingConfig())["patch_a"].tolist() == ["a1"]
+
+
+def test_cloudy_patches_are_not_paired_and_unknown_counts_as_clear():
+    a = patches("a", [(0, 0, 1, "b0", 0.6), (1, 0, 1, None, 0.5), (2, 0, 1, None)])
+    b = patches("b", [(0, 0, 1, "a0", 0.1), (1, 0, 1, None), (2, 0, 1, None, 0.51)])
+    assert pair_patches(a, b, PairingConfig(max_cloud_fraction=0.5))["patch_a"].tolist() == ["a1"]
+    assert pair_patches(a, b, PairingConfig())["patch_a"].tolist() == ["a0", "a1", "a2"]
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 1 << 20])
