@@ -1,5 +1,8 @@
 """`make bench`: what costs time, each against a reference measured in the same run, on a synthetic archive."""
 
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -57,6 +60,7 @@ def main() -> None:
         bench_batches(store, cache, rows)
         bench_step(cache)
         bench_search(root)
+    bench_pairing()
 
 
 def bench_batches(store, cache, rows) -> None:
@@ -97,6 +101,15 @@ def bench_search(root) -> None:
 
     ours = seconds(lambda: index.search(query, "0", "same", SENTINEL2, 10))
     report("one query, 100,000 vectors of dimension 256", ours, seconds(plain), "numpy")
+
+
+def bench_pairing() -> None:
+    """Ten million patches to pairs against pandas' nearest join, in a process of its own for the memory's sake."""
+    command = [sys.executable, "-m", "tests.bench_pairing"]
+    figures = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    what = f"{figures['patches']:,} patches to {figures['pairs']:,} pairs"
+    report(what, figures["seconds"], figures["reference"], "pandas' merge_asof, many to one")
+    print(f"  most memory: {figures['peak'] / 1e9:.2f} GB, {figures['before'] / 1e9:.2f} GB before the pairing")
 
 
 if __name__ == "__main__":
