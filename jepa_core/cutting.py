@@ -1,16 +1,18 @@
 """A scene to patches, one row of cells after the other, so that a scene need not fit in memory."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import dask
 import numpy as np
 import rasterio
+from dask.system import CPU_COUNT
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
-from jepa_core.archive.scene import ArchiveError, BandRaster, Fault, ReadyPatch, Scene
+from jepa_core.archive.scene import ArchiveError, Fault, ReadyPatch, Scene
 from jepa_core.footprint import Block, blocks_of
 from jepa_core.grid import Cell, Grid
 from jepa_core.radar.band import RadarBand
@@ -165,10 +167,12 @@ def _cut_block(scene: Scene, block: Block, config: CutConfig) -> Iterator[list[C
         views: list[BandView] = [_view(scene, band, block, stack) for band in sensor.band_names]
         if scene.classes is not None:
             views.append(stack.enter_context(open_class_view(scene.classes, block.frame)))
+        # Its own pool, left before the rasters are closed: where one read fails, another may still be under way.
+        pool = stack.enter_context(ThreadPoolExecutor(CPU_COUNT))
         for row, cells in enumerate(block.rows):
             first = row * grid.stride_pixels
             read = [dask.delayed(view.read)(first, grid.patch_pixels) for view in views] if cells else []
-            strips = dask.compute(*read, scheduler="threads")
+            strips = dask.compute(*read, scheduler="threads", pool=pool)
             yield [
                 patch
                 for column, cell in cells

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jepa_core import atomic, versions
-from jepa_core.patch_store import read_manifest, read_pixels, stored_sensor
 from jepa_core.fingerprint import short
 from jepa_core.model import TrainedModel
+from jepa_core.patch_store import read_manifest, read_pixels, stored_sensor
 from jepa_core.progress import track
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store

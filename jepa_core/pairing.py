@@ -11,6 +11,7 @@ import pyarrow
 import pyarrow.compute as pc
 
 from jepa_core import tables
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
 
 _CANDIDATES_AT_ONCE = 1 << 20
@@ -27,6 +28,10 @@ _US_PER_DAY = _SECONDS_PER_DAY * 1_000_000
 
 _Ints = npt.NDArray[np.int64]
 _Mask = npt.NDArray[np.bool_]
+
+
+class PairingError(JepaError):
+    """Nothing pairs."""
 
 
 @dataclass(frozen=True)

@@ -100,8 +100,7 @@ def read_patches(store: Store, sensor: Sensor, columns: Sequence[str] | None = N
         )
     root = store.patches(sensor)
     paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
-    schema = tables.PATCHES if columns is None else tables.PATCHES.select_columns(list(columns))
-    table = tables.read_tables(paths, schema, f"{sensor.name} patches")
+    table = tables.read_tables(paths, tables.PATCHES, f"{sensor.name} patches", columns)
     return table.sort_values("patch_id", ignore_index=True)
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from jepa_core.catalog import current_index, current_model
 from jepa_core.errors import NotMaterializedError, UnknownNameError
-from jepa_core.patch_store import read_patches, read_pixels, stored_grid, stored_sensor, stored_sensors
 from jepa_core.index import DescriptorIndex, open_index
+from jepa_core.patch_store import read_patches, read_pixels, stored_grid, stored_sensor, stored_sensors
 from jepa_core.pictures import Tile, contact_sheet, preview
 from jepa_core.query_image import read_query_image
 from jepa_core.sensors import Sensor

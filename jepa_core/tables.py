@@ -193,13 +193,16 @@ def read_table(path: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     return read_tables([path], schema, str(path))
 
 
-def read_tables(paths: Sequence[Path], schema: pa.DataFrameSchema, what: str) -> pd.DataFrame:
+def read_tables(
+    paths: Sequence[Path], schema: pa.DataFrameSchema, what: str, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Reads parquet files of one schema into one table and validates the whole.
 
     Args:
         paths: at least one.
         schema: of each and of the whole.
         what: names the whole in an error.
+        columns: only these are read, and checked each by itself.
 
     Raises:
         InvalidTableError: one is not there or not readable, or the whole breaks the schema; the message names it.
@@ -209,9 +212,13 @@ def read_tables(paths: Sequence[Path], schema: pa.DataFrameSchema, what: str) ->
         if not path.exists():
             raise InvalidTableError(f"no table at {path}; materialize again what writes it")
         try:
-            parts.append(pq.read_table(path))
+            parts.append(pq.read_table(path, columns=None if columns is None else list(columns)))
         except pyarrow.ArrowException as error:
             raise InvalidTableError(
                 f"{path} is not readable as parquet ({error}); delete it and materialize again what wrote it"
             ) from error
-    return validated(pyarrow.concat_tables(parts).to_pandas(), schema, what)
+    table = pyarrow.concat_tables(parts).to_pandas()
+    if columns is not None:
+        # Checks between columns need all of them; the order is the caller's.
+        schema = pa.DataFrameSchema({name: schema.columns[name] for name in columns}, strict=True, ordered=True)
+    return validated(table, schema, what)

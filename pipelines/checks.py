@@ -102,8 +102,8 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
 def _index(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
         from jepa_core.catalog import current_index, current_model
-        from jepa_core.patch_store import read_patches
         from jepa_core.index import open_index
+        from jepa_core.patch_store import read_patches
 
         index = open_index(current_index(store, variant))
         figures: dict[str, int | float | str] = {"model": index.model}

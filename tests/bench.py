@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from jepa_core.archive.discover import Archive
+from jepa_core.cutting import CutConfig
 from jepa_core.extraction import extract
-from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.index import build_index, open_index
 from jepa_core.pairing import PairingConfig, pair_patches
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.training.batches import batch_at, model_generator
@@ -50,7 +51,7 @@ def main() -> None:
         write_pairs(root / "archive", 96)
         store = Store.at(root / "data")
         for sensor in SENSORS:
-            extract(store, Archive(root / "archive").scenes(sensor), sensor)
+            extract(store, Archive(root / "archive").sources(sensor), sensor, CutConfig())
         a, b = (read_patches(store, sensor) for sensor in SENSORS)
         pairs = pair_patches(a, b, PairingConfig())
         train = pairs[pairs["split"] == "train"]

@@ -9,11 +9,12 @@ import pytest
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.sample import COMMON, CONFIGILM, ensure_sample
 from jepa_core.archive.wheels import DownloadError, fetch
+from jepa_core.cutting import CutConfig
 from jepa_core.descriptors import describe_archive, read_descriptors
 from jepa_core.extraction import extract
-from jepa_core.patch_store import read_patches
 from jepa_core.model import TrainedModel, load_model
 from jepa_core.pairing import PairingConfig, pair_patches
+from jepa_core.patch_store import read_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.tables import PAIRS, write_table
@@ -60,7 +61,7 @@ def cut_store(synthetic_archive: Path, tmp_path_factory: pytest.TempPathFactory)
     """A data root with the synthetic archive cut and paired; read only."""
     store = Store.at(tmp_path_factory.mktemp("data"))
     for sensor in (SENTINEL1, SENTINEL2):
-        extract(store, Archive(synthetic_archive).scenes(sensor), sensor)
+        extract(store, Archive(synthetic_archive).sources(sensor), sensor, CutConfig())
     a, b = (read_patches(store, sensor) for sensor in (SENTINEL1, SENTINEL2))
     write_table(pair_patches(a, b, PairingConfig()), PAIRS, store.pairs)
     return store

@@ -8,6 +8,8 @@ import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import from_bounds
 
+from jepa_core.archive.discover import Archive
+from jepa_core.archive.scene import Scene
 from jepa_core.grid import Cell
 from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 
@@ -41,8 +43,6 @@ def write_patch(
     bands: dict[str, np.ndarray],
     labels: tuple[str, ...] = ("Pastures",),
     partner: str = "",
-    scene: str = "",
-    time: str = "",
 ) -> Path:
     """Writes one patch folder and gives its path."""
     folder = root / f"BigEarthNet-{sensor.short.upper()}" / name
@@ -66,15 +66,15 @@ def write_patch(
     if sensor is SENTINEL1:
         metadata |= {
             "coordinates": corner | {"lly": place.ymin},
-            "scene_source": scene or S1_SCENE,
-            "acquisition_time": time or "2017-06-13T16:50:43",
+            "scene_source": S1_SCENE,
+            "acquisition_time": "2017-06-13T16:50:43",
             "corresponding_s2_patch": partner,
         }
     else:
         metadata |= {
             "coordinates": corner | {"lry": place.ymin},
-            "tile_source": scene or f"{S2_SCENE}.SAFE",
-            "acquisition_date": time or "2017-06-13 10:10:31",
+            "tile_source": f"{S2_SCENE}.SAFE",
+            "acquisition_date": "2017-06-13 10:10:31",
         }
     (folder / f"{name}_labels_metadata.json").write_text(json.dumps(metadata))
     return folder
@@ -85,8 +85,9 @@ def write_pairs(root: Path, count: int, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for i in range(count):
-        s1, s2 = f"{S1_SCENE}_33UUP_{i}_0", f"{S2_SCENE}_{i}_0"
-        group = i // 3
+        # A product a day, which three patches are cut from.
+        day = f"201706{13 + i // 3:02d}"
+        s1, s2 = (f"{name.replace('20170613', day)}_{i}_0" for name in (f"{S1_SCENE}_33UUP", S2_SCENE))
         labels = (("Pastures", "Sea and ocean", "Mixed forest")[i % 3], "Water bodies")
         write_patch(
             root,
@@ -96,7 +97,6 @@ def write_pairs(root: Path, count: int, seed: int = 0) -> None:
             random_bands(SENTINEL1, rng),
             labels,
             s2,
-            f"{S1_SCENE}_{group}",
         )
         write_patch(
             root,
@@ -105,9 +105,12 @@ def write_pairs(root: Path, count: int, seed: int = 0) -> None:
             cell(i),
             random_bands(SENTINEL2, rng),
             labels,
-            "",
-            f"{S2_SCENE}_{group}",
         )
         splits[("train", "val", "test")[i % 3]].append(s2)
     for split, names in splits.items():
         (root / f"{split}.csv").write_text("\n".join(names))
+
+
+def scenes_of(root: Path, sensor: Sensor) -> list[Scene]:
+    """All scenes of an archive, read."""
+    return [source.read() for source in Archive(root).sources(sensor)]

@@ -91,8 +91,10 @@ def _read_scene(scene: str, rows: list[tuple[str, dict[str, str]]], root: Path, 
 def _line(row: dict[str, str], root: Path, sensor: Sensor, where: str) -> tuple[datetime, str, BandRaster]:
     if None in row.values():
         raise ArchiveError(f"{where}: the line has fewer fields than the table has columns")
-    if sensor_named(row["sensor"]).name != sensor.name:
-        raise ArchiveError(f"{where}: unknown sensor {row['sensor']!r}")
+    try:
+        sensor_named(row["sensor"])
+    except UnknownNameError as error:
+        raise ArchiveError(f"{where}: {error}") from error
     known = SENSORS[sensor.name].band_names
     if row["band"] not in known:
         raise ArchiveError(f"{where}: {sensor.name} has no band {row['band']!r}")

@@ -18,7 +18,7 @@ from pystac.stac_io import DefaultStacIO
 
 from jepa_core.archive.addresses import gdal_address, is_remote, local_path, read_metadata
 from jepa_core.archive.scene import ArchiveError, Scene, Source
-from jepa_core.archive.stac_item import Locate, read_item, sensor_of
+from jepa_core.archive.stac_item import read_item, sensor_of
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 

@@ -15,7 +15,7 @@ from jepa_core.archive.scene import ArchiveError, BandRaster, Product, Scene
 from jepa_core.archive.sentinel1_safe import sentinel1_acquisition
 from jepa_core.archive.sentinel2_safe import OFFSET_SINCE, checked_baseline, datastrip_start, tile_of
 from jepa_core.archive.times import parse_time
-from jepa_core.sensors import SENTINEL1, SENTINEL2, SENSORS, Sensor
+from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2, Sensor
 
 Locate = Callable[[str], str]
 """Gives what rasterio opens for an asset's link; raises `ArchiveError` where it leads nowhere."""

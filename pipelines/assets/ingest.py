@@ -57,17 +57,13 @@ class PairingSettings(dg.Config):
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL1_PATCHES.version, kinds={"zarr", "rasterio"})
-def sentinel1_patches(
-    context: dg.AssetExecutionContext, config: PatchSettings, workspace: Workspace
-) -> Materialized:
+def sentinel1_patches(context: dg.AssetExecutionContext, config: PatchSettings, workspace: Workspace) -> Materialized:
     """Patches of all Sentinel-1 scenes, backscatter in dB: a zarr and a table a scene."""
     return _patches(SENTINEL1_PATCHES, SENTINEL1, context, config, workspace)
 
 
 @dg.asset(group_name="ingest", code_version=SENTINEL2_PATCHES.version, kinds={"zarr", "rasterio"})
-def sentinel2_patches(
-    context: dg.AssetExecutionContext, config: PatchSettings, workspace: Workspace
-) -> Materialized:
+def sentinel2_patches(context: dg.AssetExecutionContext, config: PatchSettings, workspace: Workspace) -> Materialized:
     """Patches of all Sentinel-2 scenes, digital numbers at 10 m: a zarr and a table a scene."""
     return _patches(SENTINEL2_PATCHES, SENTINEL2, context, config, workspace)
 
@@ -130,8 +126,8 @@ def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, work
     def work(inputs: StageInputs) -> StageResult:
         import pandas as pd
 
-        from jepa_core.patch_store import read_manifest, read_patches
         from jepa_core.pairing import PairingConfig, PairingError, pair_patches, pairs_version
+        from jepa_core.patch_store import read_manifest, read_patches
         from jepa_core.tables import PAIRS, write_table
 
         store = workspace.store()
@@ -163,8 +159,8 @@ def _why_no_pairs(store: Store, count_a: int, count_b: int, config: PairingSetti
     if grids[0] != grids[1]:
         return f"the sensors were cut on two grids, {grids[0]} and {grids[1]}: set both alike"
     return (
-        f"none of {count_a} Sentinel-1 and {count_b} Sentinel-2 patches are of one cell, within {config.max_days:g} days, "
-        f"with {config.min_valid_fraction:g} of their pixels valid and at most {config.max_cloud_fraction:g} cloud"
+        f"none of {count_a} Sentinel-1 and {count_b} Sentinel-2 patches are of one cell, within {config.max_days:g} "
+        f"days, with {config.min_valid_fraction:g} of their pixels valid and at most {config.max_cloud_fraction:g} cloud"
     )
 
 

@@ -36,8 +36,8 @@ def jepa(*arguments):
     return CliRunner().invoke(app, ["search", *map(str, arguments)])
 
 
-S1 = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_4_0"
-S2 = "S2A_MSIL2A_20170613T101031_4_0"
+S1 = "S1A_IW_GRDH_1SDV_20170614T165043_33UUP_4_0"
+S2 = "S2A_MSIL2A_20170614T101031_4_0"
 
 
 def lines(result):

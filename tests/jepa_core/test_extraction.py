@@ -8,14 +8,15 @@ import rasterio
 
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import ArchiveError
-from jepa_core.cutting import valid_mask
+from jepa_core.cutting import CutConfig, valid_mask
 from jepa_core.errors import NotMaterializedError
-from jepa_core.extraction import (
-    extract,
+from jepa_core.extraction import extract
+from jepa_core.patch_store import (
     patches_version,
     read_manifest,
     read_patches,
     read_pixels,
+    read_quarantine,
     scene_files,
 )
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -36,7 +37,7 @@ def store(tmp_path):
 
 
 def cut(store, archive, sensor):
-    return extract(store, archive.scenes(sensor), sensor)
+    return extract(store, archive.sources(sensor), sensor, CutConfig())
 
 
 def test_bands_of_ten_metres_are_kept_to_the_bit_and_in_their_place(archive, store):
@@ -82,7 +83,6 @@ def test_a_second_run_does_nothing_and_a_changed_scene_alone_is_cut_again(archiv
         folder.name,
         cell(0),
         {name: np.full((120, 120), -9.0, "float32") for name in ("VV", "VH")},
-        scene="S1A_IW_GRDH_1SDV_20170613T165043_0",
         partner=f"{S2_SCENE}_0_0",
     )
     again = cut(store, archive, SENTINEL1)
@@ -126,7 +126,7 @@ def test_a_file_cut_short_inside_a_scene_is_noticed(archive, store):
 def test_patches_of_another_size_are_refused(tmp_path, store):
     place = replace(cell(0), xmax=cell(0).xmin + 600, ymin=cell(0).ymax - 600)
     write_patch(tmp_path / "a", SENTINEL1, "S1A_x_0_0", place, random_bands(SENTINEL1, np.random.default_rng(0)))
-    with pytest.raises(ArchiveError, match="600 m wide; only patches of 1200 m are read"):
+    with pytest.raises(ArchiveError, match="is 600 m wide, cells are set to 1200 m"):
         cut(store, Archive(tmp_path / "a"), SENTINEL1)
 
 
@@ -166,17 +166,29 @@ def test_the_valid_fraction_counts_nodata(tmp_path, store):
     assert read_patches(store, SENTINEL2)["valid_fraction"].tolist() == [0.75]
 
 
-def test_a_raster_that_lies_elsewhere_or_is_broken_is_named(tmp_path, store):
-    bands = random_bands(SENTINEL1, np.random.default_rng(0))
+def test_a_raster_that_lies_elsewhere_or_is_broken_is_set_aside_alone_and_named(tmp_path, store):
+    write_pairs(tmp_path / "a", 3)
     name = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_0"
-    write_patch(tmp_path / "a", SENTINEL1, name, cell(0), bands)
+    bands = random_bands(SENTINEL1, np.random.default_rng(0))
     other = write_patch(tmp_path / "b", SENTINEL1, name, cell(1), bands)
     target = tmp_path / "a" / "BigEarthNet-S1" / name / f"{name}_VH.tif"
-    shutil.copy(other / target.name, target)
-    with pytest.raises(ArchiveError, match=rf"{name}_VH\.tif lies at"):
-        cut(store, Archive(tmp_path / "a"), SENTINEL1)
-    target.write_bytes(b"II*\0garbage")
-    with pytest.raises(ArchiveError, match=rf"{name}_VH\.tif cannot be read"):
+    for harm, says in (
+        (lambda: shutil.copy(other / target.name, target), "_VH.tif lies at"),
+        (lambda: target.write_bytes(b"II*\0garbage"), "_VH.tif cannot be read"),
+    ):
+        harm()
+        summary = cut(store, Archive(tmp_path / "a"), SENTINEL1)
+        assert (summary.scenes, summary.patches, summary.patches_quarantined) == (1, 2, 1)
+        (row,) = read_quarantine(store, SENTINEL1).itertuples()
+        assert row.place == name
+        assert says in row.reason
+
+
+def test_a_set_of_which_nothing_can_be_read_is_a_plain_error(tmp_path, store):
+    name = "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_0_0"
+    folder = write_patch(tmp_path / "a", SENTINEL1, name, cell(0), random_bands(SENTINEL1, np.random.default_rng(0)))
+    (folder / f"{name}_VH.tif").write_bytes(b"")
+    with pytest.raises(ArchiveError, match=rf"not one of 1 sentinel1 scenes could be cut; first .*{name}_VH\.tif"):
         cut(store, Archive(tmp_path / "a"), SENTINEL1)
     assert read_manifest(store, SENTINEL1).empty
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from jepa_core import sensors
-from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.model import ModelError, load_model
+from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 
 

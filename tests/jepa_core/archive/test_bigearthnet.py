@@ -4,27 +4,27 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from jepa_core.archive.bigearthnet import read_scenes
-from jepa_core.archive.discover import open_archive
+from jepa_core.archive.discover import Archive, open_archive
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.settings import Settings
 from jepa_core.store import Store
-from tests.synthetic import S2_SCENE, cell, random_bands, write_pairs, write_patch
+from tests.synthetic import S2_SCENE, cell, random_bands, scenes_of, write_pairs, write_patch
 
 
 def test_scenes_group_the_patches_of_a_product(tmp_path):
     write_pairs(tmp_path, 7)
     for sensor in (SENTINEL1, SENTINEL2):
-        scenes = read_scenes(tmp_path, sensor)
+        scenes = scenes_of(tmp_path, sensor)
         assert [len(scene.patches) for scene in scenes] == [3, 3, 1]
-    scene = read_scenes(tmp_path, SENTINEL2)[0]
+    scene = scenes_of(tmp_path, SENTINEL2)[0]
     assert scene.time == datetime(2017, 6, 13, 10, 10, 31, tzinfo=UTC)
     patch = scene.patches[1]
     assert patch.cell == cell(1)
     assert patch.labels == ("Inland waters", "Marine waters")
     assert patch.split == "val"
-    assert patch.partner == "S1A_IW_GRDH_1SDV_20170613T165043_33UUP_1_0"
+    assert patch.partner is None
+    assert scenes_of(tmp_path, SENTINEL1)[0].patches[1].partner == patch.name
     assert tuple(patch.bands) == SENTINEL2.band_names
 
 
@@ -33,7 +33,7 @@ def test_layout_depth_and_folder_names_do_not_matter(tmp_path):
     moved = tmp_path / "disk 2" / "BigEarthNet-v1.0 (örtlich)"
     moved.parent.mkdir()
     (tmp_path / "BigEarthNet-S2").rename(moved)
-    assert len(read_scenes(tmp_path, SENTINEL2)[0].patches) == 3
+    assert len(scenes_of(tmp_path, SENTINEL2)[0].patches) == 3
 
 
 def test_a_missing_band_is_named(tmp_path):
@@ -46,7 +46,7 @@ def test_a_missing_band_is_named(tmp_path):
     )
     (folder / f"{folder.name}_B8A.tif").unlink()
     with pytest.raises(ArchiveError, match=rf"has no band B8A: {folder.name}_B8A\.tif is missing"):
-        read_scenes(tmp_path, SENTINEL2)
+        scenes_of(tmp_path, SENTINEL2)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_broken_metadata_name_their_file(tmp_path, break_it, says):
     )
     break_it(folder / f"{folder.name}_labels_metadata.json")
     with pytest.raises(ArchiveError, match=says) as error:
-        read_scenes(tmp_path, SENTINEL2)
+        scenes_of(tmp_path, SENTINEL2)
     assert folder.name in str(error.value)
 
 
@@ -81,11 +81,11 @@ def change(path, field, value):
 
 def test_a_scene_s_content_changes_with_any_of_its_files(tmp_path):
     write_pairs(tmp_path, 3)
-    before = read_scenes(tmp_path, SENTINEL1)[0].content()
-    assert read_scenes(tmp_path, SENTINEL1)[0].content() == before
+    before = Archive(tmp_path).sources(SENTINEL1)[0].stamp
+    assert Archive(tmp_path).sources(SENTINEL1)[0].stamp == before
     path = next((tmp_path / "BigEarthNet-S1").glob("*/*_VH.tif"))
     path.write_bytes(path.read_bytes() + b"\0")
-    assert read_scenes(tmp_path, SENTINEL1)[0].content() != before
+    assert Archive(tmp_path).sources(SENTINEL1)[0].stamp != before
 
 
 def test_an_archive_that_is_no_folder_or_empty_is_a_plain_error(tmp_path):
@@ -95,4 +95,4 @@ def test_an_archive_that_is_no_folder_or_empty_is_a_plain_error(tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ArchiveError, match="no sentinel1 scenes under"):
-        open_archive(Settings(archive=empty), store).scenes(SENTINEL1)
+        open_archive(Settings(archive=empty), store).sources(SENTINEL1)
