@@ -23,6 +23,9 @@ from jepa_core.store import Store
 _COMMIT_SECONDS = 5.0
 """The manifest is written at least this often: what a kill can cost."""
 
+_LONGEST_ID = 190
+"""Bytes: with what is added to it, it is the name of a folder."""
+
 _GDAL = {
     # In bytes. One row of blocks of all bands of a Sentinel-2 tile, or the lines that a strip of two radar bands
     # crosses: less, and blocks are decoded many times.
@@ -30,6 +33,10 @@ _GDAL = {
     # Remote files: faults that pass are tried again before a scene is given up.
     "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_HTTP_RETRY_DELAY": 1,
+    # Seconds: a server that keeps silent is given up.
+    "GDAL_HTTP_CONNECTTIMEOUT": 10,
+    "GDAL_HTTP_LOW_SPEED_TIME": 30,
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1,
 }
 
 
@@ -148,6 +155,7 @@ class _Run:
     def read(self, sources: Sequence[Source]) -> list[_Candidate]:
         """Scenes that may come into the manifest; what is not readable is set aside."""
         candidates: dict[str, _Candidate] = {}
+        listed = {source.place for source in sources}
         changed = [source for source in sources if not self._is_known(source)]
         for source in sources:
             if self._is_known(source):
@@ -160,7 +168,7 @@ class _Run:
                 self.set_aside(source.place, mark, "", source.remote, [Fault(source.place, str(error))])
                 # A catalogue that cannot be asked takes nothing away.
                 for place in self.known:
-                    if place.startswith(f"{source.place}#"):
+                    if place.startswith(f"{source.place}#") and place not in listed:
                         self._keep(None, place, candidates)
                 continue
             product = scene.product
@@ -314,8 +322,10 @@ def _checked(scene: Scene) -> Scene:
     Raises:
         ArchiveError: it cannot.
     """
-    if not re.fullmatch(r"\w[\w.+-]{0,199}", scene.id):
-        raise ArchiveError(f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only")
+    if not re.fullmatch(r"\w[\w.+-]*", scene.id) or len(scene.id.encode()) > _LONGEST_ID:
+        raise ArchiveError(
+            f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only, and {_LONGEST_ID} bytes"
+        )
     return scene if len(scene.patches) == 0 else replace(scene, rasters={})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from jepa_core.archive.orbits import parse_pass, parse_relative_orbit
 from jepa_core.archive.safe import Safe, open_safe, product_places, stamp_of
 from jepa_core.archive.scene import ArchiveError, BandRaster, Product, Scene, Source
 from jepa_core.archive.times import parse_time
@@ -80,8 +81,8 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
             level=level,
             baseline=baseline,
             offset_dn=scale * offsets.get(sensor.band_names[0], 0.0),
-            orbit_pass=text_of(metadata, ".//SENSING_ORBIT_DIRECTION", name).lower(),
-            relative_orbit=int(number_of(metadata, ".//SENSING_ORBIT_NUMBER", name)),
+            orbit_pass=parse_pass(text_of(metadata, ".//SENSING_ORBIT_DIRECTION", name), name),
+            relative_orbit=parse_relative_orbit(number_of(metadata, ".//SENSING_ORBIT_NUMBER", name), name),
         ),
     )
 
