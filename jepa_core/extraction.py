@@ -37,6 +37,8 @@ _GDAL = {
     "GDAL_HTTP_CONNECTTIMEOUT": 10,
     "GDAL_HTTP_LOW_SPEED_TIME": 30,
     "GDAL_HTTP_LOW_SPEED_LIMIT": 1,
+    # A file that could not be had is asked for again by the next run, also in this process.
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/:/vsiaz/",
 }
 
 
@@ -344,4 +346,7 @@ def _state(
 
 
 def _fault_row(source: str, fault: Fault, whole: bool) -> dict[str, Any]:
-    return {"place": fault.place, "source": source, "reason": fault.reason, "whole_scene": whole}
+    # Messages quote names of files, which need not be text.
+    reason = fault.reason.encode(errors="backslashreplace").decode()
+    place = fault.place.encode(errors="backslashreplace").decode()
+    return {"place": place, "source": source, "reason": reason, "whole_scene": whole}

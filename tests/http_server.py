@@ -1,14 +1,23 @@
-"""Servers on this machine: of files in a folder, and of STAC items to be searched. Both count what is asked of them."""
+"""A server on this machine: of files in a folder, and of STAC items to be searched.
+
+It is a process of its own: rasterio keeps the interpreter to itself while it opens a remote file, so that a thread of
+the same process could not answer.
+"""
 
 import json
 import re
-import threading
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+PAGE = 1
+"""Items that a search gives at once."""
 
 CONFORMS = [
     "https://api.stacspec.org/v1.0.0/core",
@@ -22,15 +31,13 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, root: Path, port: int = 0, items: list[dict] | None = None, page: int = 1):
+    def __init__(self, root: Path, port: int):
         super().__init__(("127.0.0.1", port), Handler)
-        self.root, self.items, self.page = root, items, page
+        self.root = root
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        self.items: list[dict] | None = None
         self.asked: list[str] = []
-        self.failing = re.compile("(?!)")
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        self.failing = "(?!)"
 
     def collections(self) -> list[dict]:
         extent = {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}}
@@ -49,8 +56,7 @@ class Server(ThreadingHTTPServer):
 
     def search(self, asked: dict) -> dict:
         found = [item for item in self.items or [] if matches(item, asked)]
-        start, size = int(asked.get("token") or 0), int(asked.get("limit") or self.page)
-        size = min(size, self.page)
+        start, size = int(asked.get("token") or 0), min(int(asked.get("limit") or PAGE), PAGE)
         links = []
         if start + size < len(found):
             links.append({"rel": "next", "token": str(start + size)})
@@ -85,8 +91,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = unquote(urlsplit(self.path).path)
+        if path == "/control":
+            self.say(self.server.asked)
+            return
         self.server.asked.append(path)
-        if self.server.failing.search(path):
+        if re.search(self.server.failing, path):
             self.answer(503, b"")
         elif self.server.items is not None and path.startswith("/api"):
             self.api(path.removeprefix("/api"), self.query())
@@ -95,9 +104,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         path = urlsplit(self.path).path
-        self.server.asked.append(path)
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.server.failing.search(path):
+        if path == "/control":
+            vars(self.server).update(asked)
+            self.say({})
+            return
+        self.server.asked.append(path)
+        if re.search(self.server.failing, path):
             self.answer(503, b"")
         else:
             self.api(path.removeprefix("/api"), asked)
@@ -154,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.answer(206, data[first : last + 1], {"Content-Range": f"bytes {first}-{last}/{len(data)}"})
 
-    def say(self, content: dict):
+    def say(self, content: dict | list):
         self.answer(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
 
     def answer(self, code: int, data: bytes, headers: dict[str, str] | None = None):
@@ -167,15 +180,38 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
 
+class Serving:
+    """The server as its tests see it."""
+
+    def __init__(self, address: str):
+        self.address = address
+
+    def set(self, **fields) -> None:
+        """Sets `items`, or `failing`: the pattern of paths that are answered with 503."""
+        data = json.dumps(fields).encode()
+        urllib.request.urlopen(f"{self.address}/control", data).close()
+
+    def asked(self) -> list[str]:
+        """Paths that were asked for since this was last called."""
+        with urllib.request.urlopen(f"{self.address}/control") as answer:
+            paths = json.loads(answer.read())
+        self.set(asked=[])
+        return paths
+
+
 @contextmanager
-def serving(root: Path, **how) -> Iterator[Server]:
+def serving(root: Path, port: int = 0) -> Iterator[Serving]:
     """A server for as long as the block lasts."""
-    server = Server(root, **how)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    command = [sys.executable, __file__, str(root), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield Serving(process.stdout.readline().strip())
+        finally:
+            process.kill()
+
+
+if __name__ == "__main__":
+    server = Server(Path(sys.argv[1]), int(sys.argv[2]))
+    print(server.address, flush=True)
+    server.serve_forever()

@@ -62,7 +62,7 @@ def catalogue_items(address: str, root: Path, name: str) -> Items:
                 in_a_row = 0
             except Exception as error:
                 # Whatever parsing or the network raise, the other items can be had.
-                failures.append(f"{target}: {error}")
+                failures.append(f"{target}: {error.__cause__ or error}")
                 in_a_row += 1
                 if in_a_row == _MOST_FAILURES:
                     break

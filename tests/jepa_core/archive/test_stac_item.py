@@ -120,7 +120,10 @@ def test_both_catalogues_and_both_versions_tell_the_same_acquisition(written):
     ("change", "says"),
     [
         (bands(offset=0.0), "states an offset of 0, its baseline 05.09 means -0.1"),
-        (both(bands(offset=-0.1), properties(**{"s2:processing_baseline": "03.01"})), "its baseline 03.01 means 0"),
+        (
+            both(bands(offset=-0.1), properties(**{"s2:processing_baseline": "03.01"})),
+            "states an offset of -0.1, its baseline 03.01 means 0",
+        ),
         (properties(**{"s2:processing_baseline": "latest"}), "the processing baseline is 'latest'"),
         (
             properties(**{"earthsearch:boa_offset_applied": "true"}),

@@ -1,0 +1,250 @@
+"""Whatever lies in an archive, its readers give a scene that can be put into a table, or an `ArchiveError`."""
+
+import copy
+import json
+import re
+import shutil
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jepa_core.archive import bigearthnet, scene_table, sentinel1_safe, sentinel2_safe, stac
+from jepa_core.archive.scene import ArchiveError
+from jepa_core.sensors import SENTINEL1, SENTINEL2
+from jepa_core.testing.plain_worlds import ConstantWorld
+from jepa_core.testing.sentinel1_safe import write_sentinel1_safe
+from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
+from jepa_core.testing.stac_sentinel1 import write_sentinel1_rtc
+from jepa_core.testing.stac_sentinel2 import write_sentinel2_stac
+from tests.synthetic import write_pairs
+
+READERS = (sentinel1_safe, sentinel2_safe, stac, bigearthnet, scene_table)
+TIME = datetime(2023, 8, 15, 9, 50, 31, tzinfo=UTC)
+PLACE = {"left": 300_000.0, "top": 5_400_000.0, "size_m": 2_400.0, "time": TIME}
+QUICK = settings(max_examples=60, deadline=3000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+GARBAGE = ["", " ", "nan", "-inf", "1e308", "1e999", "0", "-7", "x", "9" * 400, "é", "05.09", "2023-08-15", "EPSG:1"]
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**40), 10**40),
+    st.floats(),
+    st.text(st.characters(), max_size=20),
+    st.sampled_from(GARBAGE),
+)
+values = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def survives(root: Path) -> None:
+    for sensor in (SENTINEL1, SENTINEL2):
+        for reader in READERS:
+            try:
+                sources = list(reader.find_sources(root, sensor))
+            except ArchiveError:
+                continue
+            for source in sources:
+                try:
+                    scene = source.read()
+                except ArchiveError as error:
+                    assert str(error)
+                    continue
+                assert isinstance(scene.id, str)
+                assert scene.time.tzinfo is not None
+                assert scene.product.orbit_pass in ("ascending", "descending", "")
+                assert scene.product.relative_orbit in (None, *range(1, 176))
+                "".join([scene.product.processed, scene.product.baseline, scene.product.acquisition]).encode()
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory):
+    """One archive of each kind, whole."""
+    root = tmp_path_factory.mktemp("valid")
+    world = ConstantWorld()
+    write_sentinel2_safe(root / "s2", world, **PLACE)
+    write_sentinel2_safe(root / "zip", world, zipped=True, **PLACE)
+    write_sentinel1_safe(root / "s1", world, longitude=12.3, latitude=48.7, lines=60, samples=80, time=TIME)
+    write_sentinel1_rtc(root / "rtc", world, **PLACE)
+    write_sentinel1_rtc(root / "rtc11", world, stac_version="1.1.0", **PLACE)
+    write_sentinel2_stac(root / "es", world, **PLACE)
+    write_sentinel2_stac(root / "pc", world, dialect="planetary-computer", stac_version="1.1.0", **PLACE)
+    write_pairs(root / "ben", 1)
+    for name in ("s2", "zip", "s1", "rtc", "rtc11", "es", "pc", "ben"):
+        survives(root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def emptied(valid, tmp_path_factory):
+    """Gives a file of a kind, which may be changed, in an archive of its own."""
+    root = tmp_path_factory.mktemp("harmed")
+    shutil.copytree(valid, root, dirs_exist_ok=True)
+    return root
+
+
+def damaged_xml(draw, text):
+    for _ in range(draw(st.integers(1, 3))):
+        hits = list(re.finditer(r"<([\w:]+)[^<>]*>([^<>]*)</\1>", text))
+        hit = draw(st.sampled_from(hits)) if hits else None
+        how = draw(st.sampled_from(["drop", "twice", "garbage", "garbage", "cut", "attribute"]))
+        if hit is None or how == "cut":
+            text = text[: draw(st.integers(0, len(text)))]
+        elif how == "drop":
+            text = text[: hit.start()] + text[hit.end() :]
+        elif how == "twice":
+            text = text[: hit.end()] + hit[0] + text[hit.end() :]
+        elif how == "garbage":
+            text = text[: hit.start(2)] + draw(st.sampled_from(GARBAGE)) + text[hit.end(2) :]
+        else:
+            quoted = list(re.finditer(r'"[^"<>]*"', text))
+            hit = draw(st.sampled_from(quoted))
+            text = f'{text[: hit.start()]}"{draw(st.sampled_from(GARBAGE))}"{text[hit.end() :]}'
+    return text
+
+
+@pytest.mark.parametrize("name", ["s2/*.SAFE/MTD_MSIL2A.xml", "s2/*.SAFE/GRANULE/*/MTD_TL.xml", "s1/*/manifest.safe"])
+@QUICK
+@given(draw=st.data())
+def test_damaged_xml(emptied, valid, name, draw):
+    (path,), (whole,) = emptied.glob(name), valid.glob(name)
+    path.write_text(damaged_xml(draw.draw, whole.read_text()))
+    survives(emptied / name[:2])
+
+
+def places(value, path=()):
+    yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from places(child, (*path, key))
+
+
+def damaged_json(draw, value):
+    value = copy.deepcopy(value)
+    for _ in range(draw(st.integers(1, 3))):
+        path = draw(st.sampled_from(sorted(places(value), key=repr)))
+        if not path:
+            continue
+        holder = value
+        for key in path[:-1]:
+            holder = holder[key]
+        if draw(st.booleans()):
+            holder[path[-1]] = draw(values)
+        else:
+            del holder[path[-1]]
+    return value
+
+
+@pytest.mark.parametrize("kind", ["rtc", "rtc11", "es", "pc"])
+@QUICK
+@given(draw=st.data())
+def test_damaged_items(emptied, valid, kind, draw):
+    (path,), (whole,) = (emptied / kind).glob("*/*.json"), (valid / kind).glob("*/*.json")
+    path.write_text(json.dumps(damaged_json(draw.draw, json.loads(whole.read_text()))))
+    survives(emptied / kind)
+
+
+@QUICK
+@given(data=st.one_of(st.binary(max_size=200), values.map(lambda value: json.dumps(value).encode())))
+def test_json_that_is_no_item(tmp_path, data):
+    (tmp_path / "a.json").write_bytes(data)
+    (tmp_path / "stac.json").write_bytes(data)
+    survives(tmp_path)
+
+
+@QUICK
+@given(
+    fields=st.fixed_dictionaries(
+        {"type": st.just("Feature"), "stac_version": st.sampled_from(["1.0.0", "1.1.0", "0.9.0", 1, None])},
+        optional={
+            "id": st.sampled_from(["S1A_x", "S2A_x"]) | values,
+            "properties": values,
+            "assets": values,
+            "links": values,
+            "collection": values,
+            "stac_extensions": values,
+        },
+    )
+)
+def test_items_of_anything(tmp_path, fields):
+    (tmp_path / "a.json").write_text(json.dumps({"id": "S2A_x", **fields}))
+    survives(tmp_path)
+
+
+@QUICK
+@given(
+    entries=st.lists(st.dictionaries(st.sampled_from(["catalog", "bbox", "ids", "x"]), values, max_size=2), max_size=2)
+)
+def test_lists_of_catalogues(tmp_path, entries):
+    (tmp_path / "stac.json").write_text(json.dumps(entries))
+    survives(tmp_path)
+
+
+@pytest.mark.parametrize("sensor", [SENTINEL1, SENTINEL2])
+@QUICK
+@given(draw=st.data())
+def test_damaged_metadata_of_bigearthnet(emptied, valid, sensor, draw):
+    name = f"ben/BigEarthNet-{sensor.short.upper()}/*/*.json"
+    (path,), (whole,) = emptied.glob(name), valid.glob(name)
+    path.write_text(json.dumps(damaged_json(draw.draw, json.loads(whole.read_text()))))
+    survives(emptied / "ben")
+
+
+@QUICK
+@given(
+    rows=st.lists(
+        st.lists(
+            st.sampled_from(["a", "s1", "s2", "VV", "B02", "a.tif", "dB", "DN", "1", "2023-08-15T10:00", *GARBAGE])
+            | st.text(st.characters(codec="utf-8"), max_size=10),
+            max_size=9,
+        ),
+        max_size=4,
+    ),
+    tail=st.binary(max_size=8),
+)
+def test_tables_of_scenes(tmp_path, rows, tail):
+    header = "scene,sensor,time,band,file,number,unit,nodata\n"
+    body = "\n".join(",".join(row) for row in rows)
+    (tmp_path / "scenes.csv").write_bytes((header + body).encode() + tail)
+    survives(tmp_path)
+
+
+@QUICK
+@given(data=st.binary(max_size=300))
+def test_zips_of_anything(tmp_path, data):
+    for mission in ("S1A_IW_GRDH", "S2A_MSIL2A"):
+        (tmp_path / f"{mission}_x.zip").write_bytes(data)
+    survives(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def small_zip(valid, tmp_path_factory):
+    """The product without its pixels, which nothing of its metadata opens."""
+    (whole,) = (valid / "zip").glob("*.zip")
+    path = tmp_path_factory.mktemp("small") / whole.name
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, b"" if name.endswith(".jp2") else source.read(name))
+    survives(path.parent)
+    return path
+
+
+@settings(QUICK, max_examples=150)
+@given(draw=st.data())
+def test_damaged_zips(small_zip, tmp_path, draw):
+    data = bytearray(small_zip.read_bytes())
+    for _ in range(draw.draw(st.integers(1, 4))):
+        # Its directory is at the end: half of the harm goes there.
+        first = draw.draw(st.sampled_from([0, max(len(data) - 3000, 0)]))
+        at = draw.draw(st.integers(first, len(data) - 1))
+        data[at] = draw.draw(st.integers(0, 255))
+    if draw.draw(st.integers(0, 9)) == 0:
+        del data[draw.draw(st.integers(0, len(data) - 1)) :]
+    (tmp_path / small_zip.name).write_bytes(data)
+    survives(tmp_path)
