@@ -53,8 +53,7 @@ def survives(root: Path) -> None:
             for source in sources:
                 try:
                     scene = source.read()
-                except ArchiveError as error:
-                    assert str(error)
+                except ArchiveError:
                     continue
                 assert isinstance(scene.id, str)
                 assert scene.time.tzinfo is not None

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from jepa_core import extraction
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.archive.stac import find_sources
@@ -44,6 +45,12 @@ def scenes(tmp_path_factory):
     root = tmp_path_factory.mktemp("scenes")
     write_catalog(root, [radar(root), radar(root, days=12), optical(root)])
     return root
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch):
+    """Three retries of a raster take ten seconds otherwise."""
+    monkeypatch.setitem(extraction._GDAL, "GDAL_HTTP_RETRY_DELAY", 0.02)
 
 
 @pytest.fixture
