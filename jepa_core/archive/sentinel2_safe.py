@@ -21,6 +21,9 @@ OFFSET_SINCE = "04.00"
 _DN = 10_000.0
 """DN of the sensor record mean reflectance times this."""
 
+_MOST_PER_UNIT = 1e6
+"""Stored values have 16 bits: a reflectance of 1 cannot be more."""
+
 
 def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     """Places under `root` that are named as Sentinel-2 products; nothing for another sensor."""
@@ -48,7 +51,7 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
     metadata = parse_xml(safe.read(path), name)
     tile = _tile_metadata(safe)
     baseline = checked_baseline(text_of(metadata, ".//PROCESSING_BASELINE", name), name)
-    scale = _DN / number_of(metadata, _quantification(level), name)
+    scale = _DN / _quantification(metadata, level, name)
     offsets = _offsets(metadata, level, baseline, name)
     started = text_of(metadata, ".//DATATAKE_SENSING_START", name)
     rasters = {
@@ -133,8 +136,12 @@ def _tile_metadata(safe: Safe) -> Element:
     return parse_xml(safe.read(path), safe.name_of(path))
 
 
-def _quantification(level: str) -> str:
-    return ".//BOA_QUANTIFICATION_VALUE" if level == "L2A" else ".//QUANTIFICATION_VALUE"
+def _quantification(metadata: Element, level: str, name: str) -> float:
+    tag = "BOA_QUANTIFICATION_VALUE" if level == "L2A" else "QUANTIFICATION_VALUE"
+    value = number_of(metadata, f".//{tag}", name)
+    if not 1 <= value <= _MOST_PER_UNIT:
+        raise ArchiveError(f"{name}: {tag} is {value:g}; products have {_DN:g}")
+    return value
 
 
 def _offsets(metadata: Element, level: str, baseline: str, name: str) -> dict[str, float]:

@@ -117,6 +117,18 @@ def test_damaged_xml(emptied, valid, name, draw):
     survives(emptied / name[:2])
 
 
+@pytest.mark.parametrize("value", ["0", "-10000", "1e-300", "1e300"])
+def test_a_quantification_that_cannot_be_is_refused(emptied, valid, value):
+    name = "s2/*.SAFE/MTD_MSIL2A.xml"
+    (path,), (whole,) = emptied.glob(name), valid.glob(name)
+    tag = '<BOA_QUANTIFICATION_VALUE unit="none">'
+    path.write_text(whole.read_text().replace(f"{tag}10000", f"{tag}{value}"))
+    (source,) = sentinel2_safe.find_sources(emptied / "s2", SENTINEL2)
+    with pytest.raises(ArchiveError, match=r"BOA_QUANTIFICATION_VALUE is .*; products have 10000"):
+        source.read()
+    shutil.copy(whole, path)
+
+
 def places(value, path=()):
     yield path
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
