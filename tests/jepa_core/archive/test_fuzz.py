@@ -259,3 +259,31 @@ def test_damaged_zips(small_zip, tmp_path, draw):
         del data[draw.draw(st.integers(0, len(data) - 1)) :]
     (tmp_path / small_zip.name).write_bytes(data)
     survives(tmp_path)
+
+
+def test_a_zip_with_a_nameless_entry(tmp_path):
+    path = tmp_path / "S2A_MSIL2A_x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"")
+    data = path.read_bytes()
+    entry, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    # Its name of one letter, the name's length and that of the directory.
+    directory = data[entry : entry + 28] + b"\0\0" + data[entry + 30 : entry + 46]
+    size = len(directory).to_bytes(4, "little")
+    path.write_bytes(data[:entry] + directory + data[end : end + 12] + size + data[end + 16 :])
+    (source,) = sentinel2_safe.find_sources(tmp_path, SENTINEL2)
+    with pytest.raises(ArchiveError, match="holds an entry without a name"):
+        source.read()
+
+
+def test_deflated_metadata_that_are_garbage(small_zip, tmp_path):
+    data = bytearray(small_zip.read_bytes())
+    with zipfile.ZipFile(small_zip) as archive:
+        (entry,) = (info for info in archive.infolist() if info.filename.endswith("MTD_MSIL2A.xml"))
+    start = entry.header_offset + 30 + len(entry.filename)
+    for filler in (0xFF, 0x07, 0xED):
+        data[start : start + 200] = bytes([filler]) * 200
+        (tmp_path / small_zip.name).write_bytes(data)
+        (source,) = sentinel2_safe.find_sources(tmp_path, SENTINEL2)
+        with pytest.raises(ArchiveError, match=r"MTD_MSIL2A\.xml cannot be read"):
+            source.read()
