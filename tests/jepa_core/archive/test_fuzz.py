@@ -80,12 +80,10 @@ def valid(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def emptied(valid, tmp_path_factory):
-    """Gives a file of a kind, which may be changed, in an archive of its own."""
-    root = tmp_path_factory.mktemp("harmed")
-    shutil.copytree(valid, root, dirs_exist_ok=True)
-    return root
+@pytest.fixture
+def harmed(valid, tmp_path):
+    """A copy of `valid` for one test to harm."""
+    return shutil.copytree(valid, tmp_path / "harmed")
 
 
 def damaged_xml(draw, text):
@@ -111,22 +109,21 @@ def damaged_xml(draw, text):
 @pytest.mark.parametrize("name", ["s2/*.SAFE/MTD_MSIL2A.xml", "s2/*.SAFE/GRANULE/*/MTD_TL.xml", "s1/*/manifest.safe"])
 @QUICK
 @given(draw=st.data())
-def test_damaged_xml(emptied, valid, name, draw):
-    (path,), (whole,) = emptied.glob(name), valid.glob(name)
+def test_damaged_xml(harmed, valid, name, draw):
+    (path,), (whole,) = harmed.glob(name), valid.glob(name)
     path.write_text(damaged_xml(draw.draw, whole.read_text()))
-    survives(emptied / name[:2])
+    survives(harmed / name[:2])
 
 
 @pytest.mark.parametrize("value", ["0", "-10000", "1e-300", "1e300"])
-def test_a_quantification_that_cannot_be_is_refused(emptied, valid, value):
+def test_a_quantification_that_cannot_be_is_refused(harmed, valid, value):
     name = "s2/*.SAFE/MTD_MSIL2A.xml"
-    (path,), (whole,) = emptied.glob(name), valid.glob(name)
+    (path,), (whole,) = harmed.glob(name), valid.glob(name)
     tag = '<BOA_QUANTIFICATION_VALUE unit="none">'
     path.write_text(whole.read_text().replace(f"{tag}10000", f"{tag}{value}"))
-    (source,) = sentinel2_safe.find_sources(emptied / "s2", SENTINEL2)
+    (source,) = sentinel2_safe.find_sources(harmed / "s2", SENTINEL2)
     with pytest.raises(ArchiveError, match=r"BOA_QUANTIFICATION_VALUE is .*; products have 10000"):
         source.read()
-    shutil.copy(whole, path)
 
 
 def places(value, path=()):
@@ -155,10 +152,10 @@ def damaged_json(draw, value):
 @pytest.mark.parametrize("kind", ["rtc", "rtc11", "es", "pc"])
 @QUICK
 @given(draw=st.data())
-def test_damaged_items(emptied, valid, kind, draw):
-    (path,), (whole,) = (emptied / kind).glob("*/*.json"), (valid / kind).glob("*/*.json")
+def test_damaged_items(harmed, valid, kind, draw):
+    (path,), (whole,) = (harmed / kind).glob("*/*.json"), (valid / kind).glob("*/*.json")
     path.write_text(json.dumps(damaged_json(draw.draw, json.loads(whole.read_text()))))
-    survives(emptied / kind)
+    survives(harmed / kind)
 
 
 @QUICK
@@ -200,11 +197,11 @@ def test_lists_of_catalogues(tmp_path, entries):
 @pytest.mark.parametrize("sensor", [SENTINEL1, SENTINEL2])
 @QUICK
 @given(draw=st.data())
-def test_damaged_metadata_of_bigearthnet(emptied, valid, sensor, draw):
+def test_damaged_metadata_of_bigearthnet(harmed, valid, sensor, draw):
     name = f"ben/BigEarthNet-{sensor.short.upper()}/*/*.json"
-    (path,), (whole,) = emptied.glob(name), valid.glob(name)
+    (path,), (whole,) = harmed.glob(name), valid.glob(name)
     path.write_text(json.dumps(damaged_json(draw.draw, json.loads(whole.read_text()))))
-    survives(emptied / "ben")
+    survives(harmed / "ben")
 
 
 @QUICK
