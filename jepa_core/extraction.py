@@ -16,6 +16,9 @@ from jepa_core.progress import SceneProgress, track
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 
+_LONGEST_ID = 190
+"""Bytes: with what is added to it, it is the name of a folder."""
+
 _GDAL = {
     # In bytes. One row of blocks of all bands of a Sentinel-2 tile, or the lines that a strip of two radar bands
     # crosses: less, and blocks are decoded many times.
@@ -23,6 +26,12 @@ _GDAL = {
     # Remote files: faults that pass are tried again before a scene is given up.
     "GDAL_HTTP_MAX_RETRY": 3,
     "GDAL_HTTP_RETRY_DELAY": 1,
+    # Seconds: a server that keeps silent is given up.
+    "GDAL_HTTP_CONNECTTIMEOUT": 10,
+    "GDAL_HTTP_LOW_SPEED_TIME": 30,
+    "GDAL_HTTP_LOW_SPEED_LIMIT": 1,
+    # A file that could not be had is asked for again by the next run, also in this process.
+    "CPL_VSIL_CURL_NON_CACHED": "/vsicurl/:/vsis3/:/vsigs/:/vsiaz/",
 }
 
 
@@ -129,6 +138,7 @@ def extract(store: Store, sources: Sequence[Source], sensor: Sensor, config: Cut
 def _candidates(ledger: Ledger, sources: Sequence[Source]) -> list[_Candidate]:
     """Scenes that may come into the manifest; what is not readable is set aside."""
     found: dict[str, _Candidate] = {}
+    listed = {source.place for source in sources}
     changed = []
     for source in sources:
         if not ledger.knows(source):
@@ -142,7 +152,9 @@ def _candidates(ledger: Ledger, sources: Sequence[Source]) -> list[_Candidate]:
         except ArchiveError as error:
             ledger.set_aside(source.place, mark, "", source.remote, str(error))
             # A catalogue that cannot be asked takes nothing away.
-            for place in [place for place in ledger.known if place.startswith(f"{source.place}#")]:
+            for place in ledger.known:
+                if place in listed or not place.startswith(f"{source.place}#"):
+                    continue
                 if known := ledger.keep(place):
                     found[place] = _known(None, known)
             continue
@@ -245,6 +257,8 @@ def _checked(scene: Scene) -> Scene:
     Raises:
         ArchiveError: it cannot.
     """
-    if not re.fullmatch(r"\w[\w.+-]{0,199}", scene.id):
-        raise ArchiveError(f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only")
+    if not re.fullmatch(r"\w[\w.+-]*", scene.id) or len(scene.id.encode()) > _LONGEST_ID:
+        raise ArchiveError(
+            f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only, and {_LONGEST_ID} bytes"
+        )
     return scene

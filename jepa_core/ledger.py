@@ -124,4 +124,7 @@ def _state(
 
 
 def _fault_row(source: str, fault: Fault, whole: bool) -> dict[str, Any]:
-    return {"place": fault.place, "source": source, "reason": fault.reason, "whole_scene": whole}
+    # Messages quote names of files, which need not be text.
+    reason = fault.reason.encode(errors="backslashreplace").decode()
+    place = fault.place.encode(errors="backslashreplace").decode()
+    return {"place": place, "source": source, "reason": reason, "whole_scene": whole}

@@ -34,7 +34,9 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
         lists = [table] if table else [root / f"{split}.csv" for split in bigearthnet_v1.SPLITS]
         stamp = fingerprint([[[f.name, s] for f, s in found], [_stat(path) for path in lists]])
         folders = [folder for folder, _ in found]
-        yield Source(sensor, product, stamp, partial(_read_scene, product, folders, root, table, sensor))
+        # The radar products of both versions bear one name.
+        place = f"{product} ({table.relative_to(root)})" if table else product
+        yield Source(sensor, place, stamp, partial(_read_scene, product, folders, root, table, sensor))
 
 
 def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, list[list[object]], Path | None]]:

@@ -52,6 +52,8 @@ def _read_table(path: Path, modified_ns: int) -> dict[str, Listed]:
         columns = [table[name].to_pylist() for name in _COLUMNS]
         listed: dict[str, Listed] = {}
         for patch, labels, split, s1_name in zip(*columns, strict=True):
+            if not isinstance(patch, str) or not isinstance(s1_name, str):
+                raise ValueError(f"patch_id {patch!r} or s1_name {s1_name!r} is no name")
             entry = Listed(patch, to_ben19(labels), _SPLITS[split])
             listed[patch] = listed[s1_name] = entry
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:

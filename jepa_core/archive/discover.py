@@ -1,6 +1,6 @@
 """From the settings to the places in the archive that should hold scenes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jepa_core.archive.scene import ArchiveError, Source
@@ -32,7 +32,9 @@ class Archive:
                 f"no {sensor.name} scenes under {self.root}. Looked for SAFE folders and zips, STAC items and "
                 f"{stac.NAME}, BigEarthNet's patch folders, and a table {scene_table.NAME}"
             )
-        return sorted(sources, key=lambda source: source.place)
+        # Names of files need not be text; tables hold nothing else.
+        named = [replace(s, place=s.place.encode(errors="backslashreplace").decode()) for s in sources]
+        return sorted(named, key=lambda source: source.place)
 
 
 def sources_version(sources: list[Source]) -> str:

@@ -1,9 +1,11 @@
 """SAFE products, as folders and as zips of such folders: their files, whatever lies inside."""
 
+import lzma
 import os
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -24,6 +26,9 @@ _BOMB_RATIO = 100
 
 _BOMB_BYTES = 256 << 20
 """Small files may expand as they like."""
+
+_ZIP_ERRORS = (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError)
+"""What `zipfile` raises on what is no whole zip."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Safe:
                 return path.read_bytes()
             with zipfile.ZipFile(self.place) as archive, archive.open(self._inner + member) as file:
                 data = file.read(_MAX_METADATA_BYTES + 1)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except (*_ZIP_ERRORS, EOFError, zlib.error, lzma.LZMAError) as error:
             raise ArchiveError(f"{self.name_of(member)} cannot be read: {error}") from error
         if len(data) > _MAX_METADATA_BYTES:
             raise ArchiveError(f"{self.name_of(member)} is too large for metadata")
@@ -152,7 +157,7 @@ def _open_zip(place: Path) -> Safe:
     try:
         with zipfile.ZipFile(place) as archive:
             entries = archive.infolist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except _ZIP_ERRORS as error:
         raise ArchiveError(f"{place} is not a readable zip: {error}") from error
     _check_harmless(place, entries)
     names = [entry.filename for entry in entries if not entry.is_dir()]
@@ -169,6 +174,8 @@ def _check_harmless(place: Path, entries: list[zipfile.ZipInfo]) -> None:
         raise ArchiveError(f"{place} holds {len(entries)} files; no product has so many")
     for entry in entries:
         parts = PurePosixPath(entry.filename.replace("\\", "/"))
+        if not parts.parts:
+            raise ArchiveError(f"{place} holds an entry without a name")
         if parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
             raise ArchiveError(f"{place} holds {entry.filename!r}, which leads out of it")
         if stat.S_ISLNK(entry.external_attr >> 16):

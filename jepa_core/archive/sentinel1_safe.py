@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from jepa_core.archive.orbits import parse_relative_orbit
 from jepa_core.archive.safe import Safe, open_safe, product_places, stamp_of
 from jepa_core.archive.scene import ArchiveError, Product, Scene, Source
 from jepa_core.archive.times import parse_time
@@ -57,7 +58,7 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
             level="GRD",
             baseline=_software_version(root, name),
             orbit_pass=annotation.orbit_pass,
-            relative_orbit=int(number_of(root, ".//{*}relativeOrbitNumber", name)),
+            relative_orbit=parse_relative_orbit(number_of(root, ".//{*}relativeOrbitNumber", name), name),
         ),
     )
 

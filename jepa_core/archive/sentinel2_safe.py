@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from jepa_core.archive.orbits import parse_pass, parse_relative_orbit
 from jepa_core.archive.safe import Safe, open_safe, product_places, stamp_of
 from jepa_core.archive.scene import ArchiveError, BandRaster, Product, Scene, Source
 from jepa_core.archive.times import parse_time
@@ -19,6 +20,9 @@ OFFSET_SINCE = "04.00"
 
 _DN = 10_000.0
 """DN of the sensor record mean reflectance times this."""
+
+_MOST_PER_UNIT = 1e6
+"""Stored values have 16 bits: a reflectance of 1 cannot be more."""
 
 
 def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
@@ -47,7 +51,7 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
     metadata = parse_xml(safe.read(path), name)
     tile = _tile_metadata(safe)
     baseline = checked_baseline(text_of(metadata, ".//PROCESSING_BASELINE", name), name)
-    scale = _DN / number_of(metadata, _quantification(level), name)
+    scale = _DN / _quantification(metadata, level, name)
     offsets = _offsets(metadata, level, baseline, name)
     started = text_of(metadata, ".//DATATAKE_SENSING_START", name)
     rasters = {
@@ -80,8 +84,8 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
             level=level,
             baseline=baseline,
             offset_dn=scale * offsets.get(sensor.band_names[0], 0.0),
-            orbit_pass=text_of(metadata, ".//SENSING_ORBIT_DIRECTION", name).lower(),
-            relative_orbit=int(number_of(metadata, ".//SENSING_ORBIT_NUMBER", name)),
+            orbit_pass=parse_pass(text_of(metadata, ".//SENSING_ORBIT_DIRECTION", name), name),
+            relative_orbit=parse_relative_orbit(number_of(metadata, ".//SENSING_ORBIT_NUMBER", name), name),
         ),
     )
 
@@ -132,8 +136,12 @@ def _tile_metadata(safe: Safe) -> Element:
     return parse_xml(safe.read(path), safe.name_of(path))
 
 
-def _quantification(level: str) -> str:
-    return ".//BOA_QUANTIFICATION_VALUE" if level == "L2A" else ".//QUANTIFICATION_VALUE"
+def _quantification(metadata: Element, level: str, name: str) -> float:
+    tag = "BOA_QUANTIFICATION_VALUE" if level == "L2A" else "QUANTIFICATION_VALUE"
+    value = number_of(metadata, f".//{tag}", name)
+    if not 1 <= value <= _MOST_PER_UNIT:
+        raise ArchiveError(f"{name}: {tag} is {value:g}; products have {_DN:g}")
+    return value
 
 
 def _offsets(metadata: Element, level: str, baseline: str, name: str) -> dict[str, float]:

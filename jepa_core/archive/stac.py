@@ -12,13 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pystac
-import pystac_client
-from pystac.stac_io import DefaultStacIO
-
-from jepa_core.archive.addresses import gdal_address, is_remote, local_path, read_metadata
+from jepa_core.archive.addresses import gdal_address, is_remote, local_path, local_text
 from jepa_core.archive.scene import ArchiveError, Scene, Source
 from jepa_core.archive.stac_item import read_item, sensor_of
+from jepa_core.archive.stac_remote import api_items, catalogue_items
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 
@@ -75,7 +72,7 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         return str(local_path(href, path.parent, root, place))
 
     links = _links(item)
-    stats = [_stat(path.parent / href) for href in links if not is_remote(href)]
+    stats = [_stat(path.parent / local_text(href)) for href in links if not is_remote(href)]
     yield Source(
         sensor,
         place,
@@ -109,59 +106,50 @@ def _named_catalogues(root: Path, sensor: Sensor) -> Iterator[Source]:
     path = root / NAME
     if not path.exists():
         return
-    try:
-        entries = json.loads(path.read_text())
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ArchiveError(f"{path} is not a list of objects")
-    except (OSError, ValueError) as error:
-        raise ArchiveError(f"{path} is not readable JSON: {error}") from error
-    for entry in entries:
-        address, items = _opened(entry, path, root)
+    for entry in _entries(path):
+        api = "api" in entry
+        address = entry["api" if api else "catalog"]
+        search = {key: value for key, value in entry.items() if key != "api"}
+        items = api_items(address, search) if api else catalogue_items(address, root, NAME)
         try:
-            for item in items:
+            for name, item in items:
                 found = sensor_of(item)
                 if found is not None and found.name == sensor.name:
-                    place = f"{address}#{item.get('collection') or ''}/{item.get('id')}"
-                    yield Source(
-                        sensor, place, fingerprint(item), partial(read_item, item, sensor, _locate_remote, place), True
-                    )
+                    place = f"{address}#{name}"
+                    locate = partial(_locate_of_catalogue, root, not api and not is_remote(address))
+                    read = partial(read_item, item, sensor, locate, place)
+                    yield Source(sensor, place, fingerprint(item), read, remote=True)
         except Exception as error:
             # Clients raise their own kinds; whatever it is, the rest of the archive goes on.
             broken = ArchiveError(f"{address} cannot be listed: {type(error).__name__} {error}")
             yield Source(sensor, address, fingerprint(entry), partial(_fail, broken), remote=True)
 
 
-def _locate_remote(href: str) -> str:
-    return gdal_address(href) if is_remote(href) else href
+def _locate_of_catalogue(root: Path, local: bool, href: str) -> str:
+    """What rasterio opens for an absolute link in a catalogue; one that lies elsewhere opens no file here."""
+    if is_remote(href):
+        return gdal_address(href)
+    if not local:
+        raise ArchiveError(f"{href[:200]} is no address that can be read")
+    return str(local_path(href, root, root, NAME))
 
 
-def _opened(entry: dict[str, Any], path: Path, root: Path) -> tuple[str, Iterator[Mapping[str, Any]]]:
-    """Address of a catalogue or API, and its items, not yet asked for."""
-    unknown = set(entry) - _SEARCH_FIELDS - {"api", "catalog"}
-    if unknown or len({"api", "catalog"} & set(entry)) != 1:
-        raise ArchiveError(
-            f"{path}: each entry has either `catalog` or `api`, with {', '.join(sorted(_SEARCH_FIELDS))}; "
-            f"this one has {', '.join(sorted(entry))}"
-        )
-    if "catalog" in entry:
-        return str(entry["catalog"]), _catalogue_items(str(entry["catalog"]), root)
-    search = {key: value for key, value in entry.items() if key != "api"}
-    return str(entry["api"]), _api_items(str(entry["api"]), search)
-
-
-def _catalogue_items(address: str, root: Path) -> Iterator[Mapping[str, Any]]:
-    href = address if is_remote(address) else str(local_path(address, root, root, NAME))
-    for item in pystac.Catalog.from_file(href, stac_io=_AnywhereIO()).get_items(recursive=True):
-        item.make_asset_hrefs_absolute()
-        yield item.to_dict(transform_hrefs=False)
-
-
-def _api_items(address: str, search: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from pystac_client.Client.open(address).search(**search).items_as_dicts()
-
-
-class _AnywhereIO(DefaultStacIO):
-    """Reads catalogues through fsspec, so that they may lie where the assets may."""
-
-    def read_text_from_href(self, href: str, *args: Any, **kwargs: Any) -> str:
-        return read_metadata(href).decode()
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArchiveError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ArchiveError(f"{path} is not a list of objects")
+    for entry in entries:
+        kind = {"api", "catalog"} & set(entry)
+        allowed = kind | (_SEARCH_FIELDS if "api" in entry else set())
+        if len(kind) != 1 or set(entry) - allowed:
+            raise ArchiveError(
+                f"{path}: each entry has either `catalog` alone or `api`, with {', '.join(sorted(_SEARCH_FIELDS))}; "
+                f"this one has {', '.join(sorted(entry)) or 'nothing'}"
+            )
+        (said,) = (entry[key] for key in kind)
+        if not isinstance(said, str) or not said or ("api" in kind and not said.startswith(("http://", "https://"))):
+            raise ArchiveError(f"{path}: {str(said)[:200]!r} is not the address of a catalogue or API")
+    return entries
