@@ -10,7 +10,7 @@ from typing import Any
 import rasterio
 
 from jepa_core import tables, versions
-from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source
+from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
 from jepa_core.patch_files import write_scene
@@ -309,13 +309,16 @@ class _Run:
 
 
 def _checked(scene: Scene) -> Scene:
-    """The scene, if its id can be part of a file's name.
+    """The scene, if its id can be part of a file's name and what it says can be written down.
 
     Raises:
         ArchiveError: it cannot.
     """
     if not re.fullmatch(r"\w[\w.+-]{0,199}", scene.id):
         raise ArchiveError(f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only")
+    said = "".join(value for value in vars(scene.product).values() if isinstance(value, str))
+    if said != printable(said):
+        raise ArchiveError(f"the metadata of {scene.id} hold text that is no Unicode: {printable(said)[:200]!r}")
     return scene if len(scene.patches) == 0 else replace(scene, rasters={})
 
 
@@ -334,4 +337,9 @@ def _state(
 
 
 def _fault_row(source: str, fault: Fault, whole: bool) -> dict[str, Any]:
-    return {"place": fault.place, "source": source, "reason": fault.reason, "whole_scene": whole}
+    return {
+        "place": printable(fault.place),
+        "source": source,
+        "reason": printable(fault.reason),
+        "whole_scene": whole,
+    }

@@ -46,7 +46,7 @@ def opened(raster: BandRaster) -> Iterator[DatasetReader]:
     """
     try:
         file = rasterio.open(raster.address)
-    except RasterioError as error:
+    except (RasterioError, UnicodeEncodeError) as error:
         raise ArchiveError(f"{raster.address} cannot be read as a raster: {error}") from error
     with file:
         if not 1 <= raster.number <= file.count:

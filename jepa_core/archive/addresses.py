@@ -30,10 +30,15 @@ def local_path(href: str, folder: Path, root: Path, name: str) -> Path:
         ArchiveError: it leads out of the archive, or there is no such file.
     """
     text = unquote(urlsplit(href).path) if href.startswith("file:") else href
-    path = (folder / text).resolve()
+    try:
+        path = (folder / text).resolve()
+        there = path.is_file()
+    except (OSError, ValueError, RuntimeError) as error:
+        # Too long, in a folder that must not be entered; with a zero in it; a link to itself.
+        raise ArchiveError(f"{name}: {text[:200]!r} cannot be followed: {error}") from error
     if not path.is_relative_to(root.resolve()):
         raise ArchiveError(f"{name}: {href} lies outside the archive")
-    if not path.is_file():
+    if not there:
         raise ArchiveError(f"{name}: there is no file {path}")
     return path
 

@@ -1,9 +1,9 @@
 """From the settings to the places in the archive that should hold scenes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jepa_core.archive.scene import ArchiveError, Source
+from jepa_core.archive.scene import ArchiveError, Source, printable
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 from jepa_core.settings import Settings
@@ -26,7 +26,11 @@ class Archive:
         from jepa_core.archive import bigearthnet, scene_table, sentinel1_safe, sentinel2_safe, stac
 
         readers = (sentinel1_safe, sentinel2_safe, stac, bigearthnet, scene_table)
-        sources = [source for reader in readers for source in reader.find_sources(self.root, sensor)]
+        sources = [
+            replace(source, place=printable(source.place))
+            for reader in readers
+            for source in reader.find_sources(self.root, sensor)
+        ]
         if not sources:
             raise ArchiveError(
                 f"no {sensor.name} scenes under {self.root}. Looked for SAFE folders and zips, STAC items and "
