@@ -14,7 +14,11 @@ _GDAL = {"http": "/vsicurl/http://", "https": "/vsicurl/https://", "s3": "/vsis3
 
 def is_remote(href: str) -> bool:
     """Whether reading it needs a network."""
-    return urlsplit(href).scheme in _GDAL
+    try:
+        return urlsplit(href).scheme in _GDAL
+    except ValueError:
+        # Such as a bracket that is never closed.
+        return False
 
 
 def local_path(href: str, folder: Path, root: Path, name: str) -> Path:
@@ -29,13 +33,13 @@ def local_path(href: str, folder: Path, root: Path, name: str) -> Path:
     Raises:
         ArchiveError: it leads out of the archive, or there is no such file.
     """
-    text = unquote(urlsplit(href).path) if href.startswith("file:") else href
     try:
+        text = unquote(urlsplit(href).path) if href.startswith("file:") else href
         path = (folder / text).resolve()
         there = path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
         # Too long, in a folder that must not be entered; with a zero in it; a link to itself.
-        raise ArchiveError(f"{name}: {text[:200]!r} cannot be followed: {error}") from error
+        raise ArchiveError(f"{name}: {href[:200]!r} cannot be followed: {error}") from error
     if not path.is_relative_to(root.resolve()):
         raise ArchiveError(f"{name}: {href} lies outside the archive")
     if not there:

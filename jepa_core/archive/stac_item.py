@@ -4,6 +4,7 @@ Sources: STAC 1.0 and 1.1, extensions `raster`, `eo`, `sat`, `processing`; the c
 `earthsearch:`.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -75,6 +76,11 @@ def read_item(item: Mapping[str, Any], sensor: Sensor, locate: Locate, name: str
     except Exception as error:
         # pystac raises whatever its parsing trips over.
         raise ArchiveError(f"{name} is no valid STAC item: {type(error).__name__} {error}") from error
+    if not isinstance(parsed.id, str):
+        raise ArchiveError(f"{name} is no valid STAC item: its id is {parsed.id!r}")
+    for key, asset in parsed.assets.items():
+        if not isinstance(asset.href, str):
+            raise ArchiveError(f"{name} is no valid STAC item: the link of its asset {key!r} is {asset.href!r}")
     if sensor.name == SENTINEL2.name:
         return _sentinel2(parsed, sensor, locate, name)
     return _sentinel1(parsed, sensor, locate, name)
@@ -190,8 +196,8 @@ def _backscatter_unit(item: pystac.Item, stated: Mapping[str, Any], name: str) -
         if str(unit).lower() not in _UNITS:
             raise ArchiveError(f"{name}: backscatter in {unit!r} is not read; dB and linear are")
         return _UNITS[str(unit).lower()]
-    if item.collection_id in _DOCUMENTED_UNITS:
-        return _DOCUMENTED_UNITS[item.collection_id]
+    if str(item.collection_id) in _DOCUMENTED_UNITS:
+        return _DOCUMENTED_UNITS[str(item.collection_id)]
     raise ArchiveError(f"{name} does not say whether its backscatter is in dB or linear (unit of raster:bands)")
 
 
@@ -211,7 +217,7 @@ def _asset_of(item: pystac.Item, band: str, name: str) -> pystac.Asset:
 
 def _inner_name(asset: pystac.Asset) -> str:
     bands = asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or []
-    if len(bands) != 1 or not isinstance(bands[0], Mapping):
+    if not isinstance(bands, list) or len(bands) != 1 or not isinstance(bands[0], Mapping):
         return ""
     said = str(bands[0].get("name", ""))
     return _COLOURS.get(said, said.upper())
@@ -222,7 +228,7 @@ def _raster_band(asset: pystac.Asset) -> Mapping[str, Any]:
     fields = asset.extra_fields
     found: dict[str, Any] = {}
     for place in ([fields], fields.get("bands") or [], fields.get("raster:bands") or []):
-        if place and isinstance(place[0], Mapping):
+        if isinstance(place, list) and place and isinstance(place[0], Mapping):
             for key in ("scale", "offset", "unit", "nodata"):
                 for spelt in (key, f"raster:{key}"):
                     if place[0].get(spelt) is not None:
@@ -239,11 +245,11 @@ def _nodata(stated: Mapping[str, Any], otherwise: float | None, name: str) -> fl
     said = stated.get("nodata")
     if said is None:
         return otherwise
-    return float("nan") if said == "nan" else _number(said, name)
+    return float("nan") if said == "nan" or said != said else _number(said, name)
 
 
 def _number(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ArchiveError(f"{name}: {value!r} is not a number")
     return float(value)
 

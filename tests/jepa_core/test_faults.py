@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time as clock
 import zipfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,10 @@ import rasterio
 from rasterio.transform import from_origin
 
 from jepa_core.archive.discover import Archive
+from jepa_core.archive.scene import ArchiveError
+from jepa_core.archive.stac_item import read_item
 from jepa_core.cutting import CutConfig
+from jepa_core.extraction import _checked as checked
 from jepa_core.extraction import extract
 from jepa_core.patch_store import read_manifest, read_quarantine
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -423,6 +426,18 @@ STAC = {
         lambda p: asset(p, "green").unlink() or asset(p, "green").symlink_to("B03.tif"),
         r"S2A_\S+\.json: .*(B03\.tif|loop)",
     ),
+    "a link that is no address": (
+        lambda p: change_item(p, setting("http://[", "assets", "green", "href")),
+        r"S2A_\S+\.json: there is no file",
+    ),
+    "a link to no file": (
+        lambda p: change_item(p, setting("file://[", "assets", "green", "href")),
+        r"S2A_\S+\.json: 'file://\[' cannot be followed: Invalid IPv6 URL",
+    ),
+    "text that is no Unicode": (
+        lambda p: change_item(p, setting("\ud800", "properties", "sat:orbit_state")),
+        r"the metadata of S2A_\w+ hold text that is no Unicode",
+    ),
     "a link out of the archive": (
         lambda p: change_item(p, setting("../../../../etc/hostname", "assets", "green", "href")),
         r"\.\./etc/hostname lies outside the archive",
@@ -685,3 +700,28 @@ def test_what_is_mended_is_cut_without_being_asked(bench, kind):
     shorten(find(), 0.4)
     summary = bench.cut(sensor)
     assert (summary.scenes, summary.scenes_withdrawn, summary.scenes_quarantined) == (1, 1, 1)
+
+
+def places_in(part, path=()):
+    """Every path inside a JSON value."""
+    inner = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+    for key, value in inner:
+        yield (*path, key)
+        yield from places_in(value, (*path, key))
+
+
+@pytest.mark.parametrize("write", [s2_stac, partial(s2_stac, stac_version="1.1.0"), s1_rtc])
+@pytest.mark.parametrize("junk", [None, 5, True, [], {}, ["x"], {"a": 1}, "x", "\ud800", 1e400])
+def test_whatever_an_item_holds_it_is_a_scene_or_an_archive_error(bench, write, junk):
+    sensor = SENTINEL1 if write is s1_rtc else SENTINEL2
+    path = write(bench.root)
+    text = path.read_text()
+    kept = ("properties", "id", "assets", "collection", "bbox", "geometry", "links", "stac_version")
+    for place in [place for place in places_in(json.loads(text)) if place[0] in kept]:
+        # The first bands stand for all.
+        if place[0] == "assets" and len(place) > 1 and place[1] not in ("coastal", "blue", "vv", "scl"):
+            continue
+        item = json.loads(text)
+        setting(junk, *place)(item)
+        with suppress(ArchiveError):
+            checked(read_item(item, sensor, str, "item.json"))
