@@ -24,7 +24,7 @@ from jepa_core.archive.stac_item import read_item
 from jepa_core.cutting import CutConfig
 from jepa_core.extraction import _checked as checked
 from jepa_core.extraction import extract
-from jepa_core.patch_store import read_manifest, read_quarantine
+from jepa_core.patch_store import read_manifest, read_patches, read_quarantine
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.testing.plain_worlds import ConstantWorld
@@ -725,3 +725,32 @@ def test_whatever_an_item_holds_it_is_a_scene_or_an_archive_error(bench, write, 
         setting(junk, *place)(item)
         with suppress(ArchiveError):
             checked(read_item(item, sensor, str, "item.json"))
+
+
+def test_bad_rasters_of_a_radar_item_are_set_aside_alone(bench):
+    s1_rtc(bench.root, GOOD)
+    faults = {
+        "truncated": (lambda p: shorten(asset(p, "vh"), 0.3), r"iw-vh\.rtc\.tiff cannot be read as a raster"),
+        "NaN": (lambda p: repaint(asset(p, "vh"), lambda v: np.full_like(v, np.nan)), r"has no cell with 0\.05"),
+        "zero power": (lambda p: repaint(asset(p, "vh"), np.zeros_like), r"has no cell with 0\.05"),
+        "no polarisation": (lambda p: change_item(p, without("assets", "vh")), r"has no asset for band VH"),
+        "no CRS": (
+            lambda p: tiff(asset(p, "vh"), np.ones((1, 240, 240), "float32"), crs=None),
+            r"iw-vh\.rtc\.tiff has no coordinate reference system",
+        ),
+        "another unit": (
+            lambda p: change_item(p, lambda item: item["assets"]["vh"]["raster:bands"][0].update(unit="furlong")),
+            r"backscatter in 'furlong' is not read",
+        ),
+    }
+    set_aside_alone(bench, SENTINEL1, spoilt(bench, s1_rtc, faults))
+
+
+def test_values_that_are_no_number_are_missing_where_they_are(bench):
+    values = np.full((12, 240, 240), 1000, "float32")
+    values[4, :120, :60] = np.nan
+    values[7, :120, 60:90] = np.inf
+    table(bench.root, GOOD, "good", values=values)
+    bench.cut(SENTINEL2)
+    rows = read_patches(bench.store, SENTINEL2)
+    assert sorted(rows["valid_fraction"]) == pytest.approx([0.25, 1, 1, 1])
