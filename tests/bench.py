@@ -1,14 +1,17 @@
 """`make bench`: what costs time, each against a reference measured in the same run, on a synthetic archive."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import rasterio
 import torch
 
 from jepa_core.archive.discover import Archive
@@ -19,6 +22,8 @@ from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
+from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
+from jepa_core.testing.world import World
 from jepa_core.training.batches import batch_at, model_generator
 from jepa_core.training.cache import build_cache, open_cache
 from jepa_core.variants import registry
@@ -58,10 +63,34 @@ def main() -> None:
         build_cache(store, root / "cache", train, SENSORS)
         cache = open_cache(root / "cache")
         rows = b.set_index("patch_id", drop=False).loc[train["patch_b"]]
+        bench_cutting(root)
         bench_batches(store, cache, rows)
         bench_step(cache)
         bench_search(root)
     bench_pairing()
+
+
+def bench_cutting(root) -> None:
+    """A Sentinel-2 product from JPEG 2000 to patches on disk, against decoding its bands and nothing else."""
+    archive = root / "scene"
+    archive.mkdir()
+    time_taken = datetime(2023, 8, 15, 9, 50, 31, tzinfo=UTC)
+    product = write_sentinel2_safe(
+        archive, World(0), left=300_000, top=5_400_000, size_m=24_000, time=time_taken, copies=False
+    )
+    bands = [path for path in product.glob("GRANULE/*/IMG_DATA/R*/*.jp2") if "_B" in path.name]
+
+    def decode() -> None:
+        for path in bands:
+            with rasterio.open(path) as file:
+                file.read(1)
+
+    def cut() -> None:
+        store = Store.at(root / "scene-data")
+        shutil.rmtree(store.root, ignore_errors=True)
+        extract(store, Archive(archive).sources(SENTINEL2), SENTINEL2, CutConfig())
+
+    report("a Sentinel-2 product of 24 km to patches on disk", seconds(cut, 2), seconds(decode, 2), "decoding it")
 
 
 def bench_batches(store, cache, rows) -> None:

@@ -160,7 +160,7 @@ def _why_no_pairs(store: Store, count_a: int, count_b: int, config: PairingSetti
         return f"the sensors were cut on two grids, {grids[0]} and {grids[1]}: set both alike"
     return (
         f"none of {count_a} Sentinel-1 and {count_b} Sentinel-2 patches are of one cell, within {config.max_days:g} "
-        f"days, with {config.min_valid_fraction:g} of their pixels valid and at most {config.max_cloud_fraction:g} cloud"
+        f"days, {config.min_valid_fraction:g} of their pixels valid and at most {config.max_cloud_fraction:g} cloud"
     )
 
 

@@ -235,7 +235,7 @@ def test_a_result_that_was_changed_in_place_fails_its_check_and_the_reason_names
     with dg.instance_for_test() as instance:
         result = materialize(workspace, instance, [stage], CONFIG if stage == "crjepa_model" else None, False)
     assert not result.success
-    (evaluation,) = result.get_asset_check_evaluations()
+    (evaluation,) = [e for e in result.get_asset_check_evaluations() if e.check_name.endswith("_whole")]
     assert not evaluation.passed
     assert path.name in evaluation.description or str(path.parent) in evaluation.description
     assert "delete" in evaluation.description
@@ -275,3 +275,52 @@ def test_an_archive_under_another_s_data_root_is_refused(base, tmp_path, synthet
         assert not result.success
         error = result.failure_data_for_node("sentinel1_patches").user_failure_data.description
     assert "Set JEPA_DATA to a folder of this archive's own" in error
+
+
+def test_what_cannot_be_read_is_shown_and_a_check_fails_when_it_is_too_much(tmp_path, synthetic_archive):
+    archive = shutil.copytree(synthetic_archive, tmp_path / "archive")
+    (archive / "S2A_MSIL2A_20230815T095031_N0509_R079_T33TWM_20230815T155057.SAFE").mkdir()
+    workspace = Workspace(archive=str(archive), data=str(tmp_path / "data"))
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, ["sentinel2_patches"], None, False)
+        # Eight good scenes go on; one of nine is more than the tenth that is allowed.
+        assert result.success
+        metadata = result.asset_materializations_for_node("sentinel2_patches")[0].metadata
+        assert metadata["scenes"].value == 8
+        assert metadata["scenes_quarantined"].value == 1
+        assert "T33TWM_20230815T155057.SAFE is empty" in metadata["quarantine"].value
+        readable = [e for e in result.get_asset_check_evaluations() if e.check_name == "sentinel2_patches_readable"]
+        assert [e.passed for e in readable] == [False]
+        allow = {"ops": {"sentinel2_patches": {"config": {"max_quarantined": 0.2}}}}
+        result = materialize(workspace, instance, ["sentinel2_patches"], allow, False)
+        readable = [e for e in result.get_asset_check_evaluations() if e.check_name == "sentinel2_patches_readable"]
+        assert [e.passed for e in readable] == [True]
+        assert result.asset_materializations_for_node("sentinel2_patches")[0].metadata["scenes_new"].value == 0
+
+
+def test_two_grids_are_named_as_the_reason_that_nothing_pairs(tmp_path):
+    from datetime import UTC, datetime
+
+    from jepa_core.testing.stac_sentinel1 import write_sentinel1_rtc
+    from jepa_core.testing.stac_sentinel2 import write_sentinel2_stac
+    from jepa_core.testing.world import World
+
+    place = {
+        "epsg": 32633,
+        "left": 399_600,
+        "top": 5_400_000,
+        "size_m": 2400,
+        "time": datetime(2023, 8, 15, tzinfo=UTC),
+    }
+    write_sentinel1_rtc(tmp_path / "archive", World(0), **place)
+    write_sentinel2_stac(tmp_path / "archive", World(0), tile="33UVP", **place)
+    workspace = Workspace(archive=str(tmp_path / "archive"), data=str(tmp_path / "data"))
+    config = {"ops": {"sentinel2_patches": {"config": {"patch_pixels": 60, "stride_pixels": 30}}}}
+    stages = ["sentinel1_patches", "sentinel2_patches", "patch_pairs"]
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, stages, config, False)
+        assert "set both alike" in result.failure_data_for_node("patch_pairs").user_failure_data.description
+        config["ops"]["sentinel1_patches"] = config["ops"]["sentinel2_patches"]
+        result = materialize(workspace, instance, stages, config, False)
+        # Corners of cells lie on multiples of 300 m: 2,400 m hold those at 0 to 1,800 m whole, and one over each rim.
+        assert result.asset_materializations_for_node("patch_pairs")[0].metadata["pairs"].value >= 49

@@ -1,0 +1,127 @@
+"""What became of each place in the archive: three tables, read at the start of an extraction and written as it goes."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from jepa_core import tables, versions
+from jepa_core.archive.scene import Fault, Source
+from jepa_core.cutting import CutConfig
+from jepa_core.fingerprint import fingerprint
+from jepa_core.patch_store import read_manifest, read_quarantine, write_cutting
+from jepa_core.sensors import Sensor
+from jepa_core.stages import size_of
+from jepa_core.store import Store
+
+_COMMIT_SECONDS = 5.0
+"""The tables are written at least this often: what a kill can cost."""
+
+
+class Ledger:
+    """The manifest, the state of each source, and the quarantine, as they stand."""
+
+    def __init__(self, store: Store, sensor: Sensor, config: CutConfig) -> None:
+        """Reads what the last extraction left."""
+        self.store, self.sensor, self.config = store, sensor, config
+        self.root = store.patches(sensor)
+        self.settings = {"config": asdict(config), "bands": sensor.band_names, "version": versions.PATCHES}
+        self.rows = {row["scene_id"]: row for row in tables.records(read_manifest(store, sensor))}
+        path = self.root / "sources.parquet"
+        known = tables.read_table(path, tables.SOURCES) if path.exists() else tables.table_of([], tables.SOURCES)
+        self.known = {row["place"]: row for row in tables.records(known)}
+        self.known_faults: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for fault in tables.records(read_quarantine(store, sensor)):
+            self.known_faults[fault["source"]].append(fault)
+        self.states: dict[str, dict[str, Any]] = {}
+        self.faults: dict[str, list[dict[str, Any]]] = {}
+        self.committed = time.monotonic()
+
+    def mark(self, source: Source) -> str:
+        """Fingerprint of a source's files, the settings and the code."""
+        return fingerprint({"stamp": source.stamp, **self.settings})
+
+    def knows(self, source: Source) -> bool:
+        """Whether there is nothing to do for a source: what became of it stands."""
+        known = self.known.get(source.place)
+        if known is None or known["fingerprint"] != self.mark(source):
+            return False
+        if known["state"] == "quarantined":
+            return not known["remote"]
+        return known["state"] == "replaced" or self.is_whole(known["scene_id"])
+
+    def is_whole(self, scene_id: str) -> bool:
+        """Whether a scene is in the manifest and all its files are there."""
+        row = self.rows.get(scene_id)
+        return row is not None and size_of(self.root / row["folder"]) == row["bytes"]
+
+    def keep(self, place: str) -> dict[str, Any] | None:
+        """Takes over what is known of a place; gives it where it is a scene."""
+        known = self.known[place]
+        if self.known_faults[place]:
+            self.faults[place] = self.known_faults[place]
+        if known["state"] == "quarantined":
+            self.states[place] = known
+            return None
+        return known
+
+    def set_aside(self, place: str, mark: str, scene_id: str, remote: bool, reason: str) -> None:
+        """Puts a source into quarantine."""
+        self.states[place] = _state(place, mark, "quarantined", scene_id, "", "", remote)
+        self.faults[place] = [_fault_row(place, Fault(place, reason), whole=True)]
+
+    def note_parts(self, place: str, faults: Sequence[Fault]) -> None:
+        """Sets aside parts of a source whose other parts stand."""
+        self.faults.pop(place, None)
+        if faults:
+            self.faults[place] = [_fault_row(place, fault, whole=False) for fault in faults]
+
+    def settle(
+        self, place: str, mark: str, state: str, scene_id: str, acquisition: str, processed: str, remote: bool
+    ) -> None:
+        """Notes what became of a source that is a scene: `cut` or `replaced`."""
+        self.states[place] = _state(place, mark, state, scene_id, acquisition, processed, remote)
+
+    def commit(self, now: bool = True) -> None:
+        """Writes the three tables, the manifest last; unless `now`, only where the last time is some seconds ago."""
+        if not now and time.monotonic() - self.committed < _COMMIT_SECONDS:
+            return
+        write_cutting(self.store, self.sensor, self.config.grid)
+        faults = [fault for source in sorted(self.faults) for fault in self.faults[source]]
+        states = [self.states[place] for place in sorted(self.states)]
+        rows = [self.rows[scene_id] for scene_id in sorted(self.rows)]
+        for name, content, schema in (
+            ("quarantine", faults, tables.QUARANTINE),
+            ("sources", states, tables.SOURCES),
+            ("manifest", rows, tables.SCENES),
+        ):
+            tables.write_table(tables.table_of(content, schema), schema, self.root / f"{name}.parquet")
+        self.committed = time.monotonic()
+
+    def sweep(self) -> None:
+        """Removes folders that the manifest does not name: withdrawn, replaced, or left by a killed run."""
+        import shutil
+
+        named = {row["folder"] for row in self.rows.values()}
+        for folder in self.root.iterdir() if self.root.exists() else []:
+            if folder.is_dir() and folder.name not in named:
+                shutil.rmtree(folder)
+
+
+def _state(
+    place: str, mark: str, state: str, scene_id: str, acquisition: str, processed: str, remote: bool
+) -> dict[str, Any]:
+    return {
+        "place": place,
+        "fingerprint": mark,
+        "state": state,
+        "scene_id": scene_id,
+        "acquisition": acquisition,
+        "processed": processed,
+        "remote": remote,
+    }
+
+
+def _fault_row(source: str, fault: Fault, whole: bool) -> dict[str, Any]:
+    return {"place": fault.place, "source": source, "reason": fault.reason, "whole_scene": whole}

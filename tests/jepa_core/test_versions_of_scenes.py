@@ -1,0 +1,116 @@
+"""One acquisition in several processings, copies, and places that come and go."""
+
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from jepa_core.archive.discover import Archive
+from jepa_core.cutting import CutConfig
+from jepa_core.extraction import extract
+from jepa_core.patch_store import patches_version, read_manifest, read_patches, read_quarantine
+from jepa_core.sensors import SENTINEL2
+from jepa_core.store import Store
+from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
+from jepa_core.testing.world import World
+
+TIME = datetime(2021, 8, 15, 9, 50, 31, tzinfo=UTC)
+PLACE = {"left": 399_600, "top": 5_400_000, "size_m": 2_400, "copies": False}
+
+
+@pytest.fixture
+def archive(tmp_path):
+    (tmp_path / "archive").mkdir()
+    return tmp_path / "archive"
+
+
+@pytest.fixture
+def run(archive, tmp_path):
+    store = Store.at(tmp_path / "data")
+
+    def run():
+        return store, extract(store, Archive(archive).sources(SENTINEL2), SENTINEL2, CutConfig())
+
+    return run
+
+
+def product(archive, baseline, processed, level="L2A", zipped=False):
+    """One acquisition; only its processing differs."""
+    return write_sentinel2_safe(
+        archive,
+        World(0),
+        time=TIME,
+        level=level,
+        baseline=baseline,
+        processed=datetime.fromisoformat(processed),
+        zipped=zipped,
+        **PLACE,
+    )
+
+
+def held(store):
+    return [(row.baseline, row.level) for row in read_manifest(store, SENTINEL2).itertuples()]
+
+
+def test_the_newer_processing_replaces_the_older_whose_patches_are_withdrawn(archive, run):
+    old = product(archive, "03.01", "2021-08-15T15:00:00+00:00")
+    store, _ = run()
+    first = patches_version(store, SENTINEL2)
+    new = product(archive, "05.00", "2023-05-01T12:00:00+00:00")
+    store, summary = run()
+    assert held(store) == [("05.00", "L2A")]
+    assert (summary.scenes_new, summary.scenes_withdrawn, summary.scenes_replaced) == (1, 1, 1)
+    assert set(read_patches(store, SENTINEL2)["scene_id"]) == {new.stem}
+    assert patches_version(store, SENTINEL2) != first
+    assert {p.name for p in store.patches(SENTINEL2).iterdir() if p.is_dir()} == set(
+        read_manifest(store, SENTINEL2)["folder"]
+    )
+    assert run()[1].scenes_new == 0
+    # Taken away again, the older one is all that there is.
+    shutil.rmtree(new)
+    store, summary = run()
+    assert set(read_patches(store, SENTINEL2)["scene_id"]) == {old.stem}
+    assert patches_version(store, SENTINEL2) == first
+
+
+def test_the_higher_level_replaces_the_lower_and_a_later_run_the_earlier(archive, run):
+    product(archive, "05.00", "2023-05-01T12:00:00+00:00", level="L1C")
+    product(archive, "04.00", "2022-05-01T12:00:00+00:00")
+    product(archive, "04.00", "2022-06-01T12:00:00+00:00")
+    store, summary = run()
+    assert held(store) == [("04.00", "L2A")]
+    assert "20220601T120000" in read_manifest(store, SENTINEL2)["scene_id"][0]
+    assert (summary.scenes_new, summary.scenes_replaced) == (1, 2)
+
+
+def test_a_broken_newer_processing_takes_nothing_away(archive, run):
+    product(archive, "03.01", "2021-08-15T15:00:00+00:00")
+    run()
+    new = product(archive, "05.00", "2023-05-01T12:00:00+00:00")
+    band = next(new.glob("GRANULE/*/IMG_DATA/R10m/*_B03_10m.jp2"))
+    whole = band.read_bytes()
+    band.write_bytes(whole[: len(whole) // 3])
+    store, summary = run()
+    assert held(store) == [("03.01", "L2A")]
+    assert (summary.scenes_new, summary.scenes_withdrawn, summary.scenes_quarantined) == (0, 0, 1)
+    assert band.name in read_quarantine(store, SENTINEL2)["reason"][0]
+    band.write_bytes(whole)
+    store, summary = run()
+    assert held(store) == [("05.00", "L2A")]
+    assert read_quarantine(store, SENTINEL2).empty
+
+
+def test_a_copy_of_a_product_changes_nothing(archive, run):
+    folder = product(archive, "05.00", "2023-05-01T12:00:00+00:00")
+    store, _ = run()
+    version = patches_version(store, SENTINEL2)
+    (archive / "again").mkdir()
+    product(archive / "again", "05.00", "2023-05-01T12:00:00+00:00", zipped=True)
+    store, summary = run()
+    assert (summary.scenes, summary.scenes_new, summary.scenes_replaced, summary.scenes_quarantined) == (1, 0, 1, 0)
+    assert patches_version(store, SENTINEL2) == version
+    # The copy steps in where the first is taken away.
+    shutil.rmtree(folder)
+    store, summary = run()
+    assert (summary.scenes, summary.scenes_withdrawn) == (1, 0)
+    assert patches_version(store, SENTINEL2) == version
