@@ -155,7 +155,7 @@ def _read_ready(patch: ReadyPatch, sensor: Sensor, grid: Grid) -> np.ndarray:
                     raise ArchiveError(f"{path} lies at {file.crs} {tuple(file.bounds)}, its metadata say {patch.cell}")
                 # A band at 10 m already has this size and is taken as it is.
                 pixels[i] = file.read(1, out_shape=(side, side), resampling=Resampling.bilinear)
-        except RasterioError as error:
+        except (RasterioError, UnicodeEncodeError) as error:
             raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
     return pixels
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import rasterio
 
-from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source
+from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.ledger import Ledger
 from jepa_core.patch_files import write_scene
@@ -252,7 +252,7 @@ def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[
 
 
 def _checked(scene: Scene) -> Scene:
-    """The scene, if its id can be part of a file's name.
+    """The scene, if its id can be part of a file's name and what it says can be written down.
 
     Raises:
         ArchiveError: it cannot.
@@ -261,4 +261,7 @@ def _checked(scene: Scene) -> Scene:
         raise ArchiveError(
             f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only, and {_LONGEST_ID} bytes"
         )
+    said = "".join(value for value in vars(scene.product).values() if isinstance(value, str))
+    if said != printable(said):
+        raise ArchiveError(f"the metadata of {scene.id} hold text that is no Unicode: {printable(said)[:200]!r}")
     return scene

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from jepa_core import tables, versions
-from jepa_core.archive.scene import Fault, Source
+from jepa_core.archive.scene import Fault, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
 from jepa_core.patch_store import read_manifest, read_quarantine, write_cutting
@@ -124,7 +124,9 @@ def _state(
 
 
 def _fault_row(source: str, fault: Fault, whole: bool) -> dict[str, Any]:
-    # Messages quote names of files, which need not be text.
-    reason = fault.reason.encode(errors="backslashreplace").decode()
-    place = fault.place.encode(errors="backslashreplace").decode()
-    return {"place": place, "source": source, "reason": reason, "whole_scene": whole}
+    return {
+        "place": printable(fault.place),
+        "source": source,
+        "reason": printable(fault.reason),
+        "whole_scene": whole,
+    }

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import rasterio
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import RasterioError
@@ -46,7 +47,7 @@ def opened(raster: BandRaster) -> Iterator[DatasetReader]:
     """
     try:
         file = rasterio.open(raster.address)
-    except RasterioError as error:
+    except (RasterioError, UnicodeEncodeError) as error:
         raise ArchiveError(f"{raster.address} cannot be read as a raster: {error}") from error
     with file:
         if not 1 <= raster.number <= file.count:
@@ -117,6 +118,7 @@ def _on_frame(raster: BandRaster, frame: Frame, habit: float | None, resampling:
             view = stack.enter_context(
                 WarpedVRT(
                     file,
+                    **_without_seam(file),
                     crs=CRS.from_epsg(frame.epsg),
                     transform=from_origin(frame.left, frame.top, frame.resolution_m, frame.resolution_m),
                     width=frame.width,
@@ -204,6 +206,21 @@ def _offset_in(file: DatasetReader, frame: Frame) -> tuple[int, int] | None:
     if abs(column - round(column)) > _SAME_PLACE or abs(row - round(row)) > _SAME_PLACE:
         return None
     return round(row), round(column)
+
+
+def _without_seam(file: DatasetReader) -> dict[str, Any]:
+    """For a raster in degrees that runs on past 180: its own place, counted from its middle.
+
+    Places of a zone come back as longitudes of -180 to 180, which half of such a raster would not be met by.
+    """
+    left, right = file.bounds.left, file.bounds.right
+    if not file.crs.is_geographic or (left >= -180 and right <= 180):
+        return {}
+    middle = (left + right) / 2
+    turned = f"{file.crs.to_proj4()} +pm={(middle + 180) % 360 - 180}"
+    step = file.transform
+    place = Affine(step.a, step.b, step.c - middle, step.d, step.e, step.f)
+    return {"src_crs": CRS.from_string(turned), "src_transform": place}
 
 
 def _missing(file: DatasetReader, raster: BandRaster, habit: float | None) -> float:

@@ -1,6 +1,7 @@
 """UTM zones: which one a place belongs to, and which ones a scene reaches into."""
 
 import numpy as np
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError
 from rasterio.warp import transform
 
@@ -50,7 +51,7 @@ def to_lon_lat(crs: object, xs: np.ndarray, ys: np.ndarray, name: str) -> LonLat
     """
     try:
         lon, lat = (np.asarray(v) for v in transform(crs, "EPSG:4326", xs.tolist(), ys.tolist()))
-    except (CRSError, ValueError) as error:
+    except (CPLE_BaseError, CRSError, ValueError) as error:
         raise ArchiveError(f"{name}: its coordinate reference system cannot be used: {error}") from error
     if not (
         np.isfinite(lon).all() and np.isfinite(lat).all() and (np.abs(lat) <= 90).all() and (np.abs(lon) <= 540).all()
@@ -62,6 +63,13 @@ def to_lon_lat(crs: object, xs: np.ndarray, ys: np.ndarray, name: str) -> LonLat
 
 
 def from_lon_lat(epsg: int, places: LonLat) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the metres of a zone."""
-    xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", places[0].tolist(), places[1].tolist())
+    """Places in the metres of a zone.
+
+    Raises:
+        ArchiveError: they lie where the zone has no coordinates.
+    """
+    try:
+        xs, ys = transform("EPSG:4326", f"EPSG:{epsg}", places[0].tolist(), places[1].tolist())
+    except CPLE_BaseError as error:
+        raise ArchiveError(f"a scene reaches farther than the zone EPSG:{epsg} has coordinates: {error}") from error
     return np.asarray(xs), np.asarray(ys)

@@ -39,7 +39,7 @@ def local_path(href: str, folder: Path, root: Path, name: str) -> Path:
         within, there = path.is_relative_to(root.resolve()), path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
         # Names too long, with zeros in them, or links that lead in circles.
-        raise ArchiveError(f"{name}: {href[:200]!r} is no path: {error}") from error
+        raise ArchiveError(f"{name}: {href[:200]!r} cannot be followed: {error}") from error
     if not within:
         raise ArchiveError(f"{name}: {href} lies outside the archive")
     if not there:

@@ -1,6 +1,7 @@
 """A patch of BigEarthNet v1: its JSON says where, when, what, and which patch of the other sensor goes with it."""
 
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,8 @@ def band_files(folder: Path, sensor: Sensor) -> dict[str, str]:
     files = {}
     for band in sensor.band_names:
         path = folder / f"{folder.name}_{band}.tif"
-        if not path.exists():
+        # Unlike the path's own method, this raises nothing where the folder must not be entered.
+        if not os.path.exists(path):
             raise ArchiveError(f"{folder} has no band {band}: {path.name} is missing")
         files[band] = str(path)
     return files

@@ -87,7 +87,7 @@ def _cell(path: Path) -> Cell:
     try:
         with rasterio.open(path) as file:
             epsg, bounds = file.crs and file.crs.to_epsg(), file.bounds
-    except RasterioError as error:
+    except (RasterioError, UnicodeEncodeError) as error:
         raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
     if not epsg:
         raise ArchiveError(f"{path} has no coordinate reference system")

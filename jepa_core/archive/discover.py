@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jepa_core.archive.scene import ArchiveError, Source
+from jepa_core.archive.scene import ArchiveError, Source, printable
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 from jepa_core.settings import Settings
@@ -26,15 +26,18 @@ class Archive:
         from jepa_core.archive import bigearthnet, scene_table, sentinel1_safe, sentinel2_safe, stac
 
         readers = (sentinel1_safe, sentinel2_safe, stac, bigearthnet, scene_table)
-        sources = [source for reader in readers for source in reader.find_sources(self.root, sensor)]
+        # Names of files need not be text; tables hold nothing else.
+        sources = [
+            replace(source, place=printable(source.place))
+            for reader in readers
+            for source in reader.find_sources(self.root, sensor)
+        ]
         if not sources:
             raise ArchiveError(
                 f"no {sensor.name} scenes under {self.root}. Looked for SAFE folders and zips, STAC items and "
                 f"{stac.NAME}, BigEarthNet's patch folders, and a table {scene_table.NAME}"
             )
-        # Names of files need not be text; tables hold nothing else.
-        named = [replace(s, place=s.place.encode(errors="backslashreplace").decode()) for s in sources]
-        return sorted(named, key=lambda source: source.place)
+        return sorted(sources, key=lambda source: source.place)
 
 
 def sources_version(sources: list[Source]) -> str:

@@ -17,6 +17,11 @@ class ArchiveError(JepaError):
     """Something in the archive cannot be read as what it claims to be."""
 
 
+def printable(text: str) -> str:
+    """Text that any file can hold: names on a disk may be bytes that are no UTF-8, which Python keeps as surrogates."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 @dataclass(frozen=True)
 class BandRaster:
     """One band of a whole scene, or a map that belongs to it, on a grid of map coordinates."""

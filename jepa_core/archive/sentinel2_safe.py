@@ -49,7 +49,7 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
     level = path.removeprefix("MTD_MSI").removesuffix(".xml")
     name = safe.name_of(path)
     metadata = parse_xml(safe.read(path), name)
-    tile = _tile_metadata(safe)
+    tile, tile_name = _tile_metadata(safe)
     baseline = checked_baseline(text_of(metadata, ".//PROCESSING_BASELINE", name), name)
     scale = _DN / _quantification(metadata, level, name)
     offsets = _offsets(metadata, level, baseline, name)
@@ -67,17 +67,17 @@ def read_scene(safe: Safe, sensor: Sensor) -> Scene:
     return Scene(
         id=safe.name,
         sensor=sensor,
-        time=parse_time(text_of(tile, ".//SENSING_TIME", safe.name), safe.name),
+        time=parse_time(text_of(tile, ".//SENSING_TIME", tile_name), tile_name),
         rasters=rasters,
-        epsg=_epsg(text_of(tile, ".//HORIZONTAL_CS_CODE", safe.name), safe.name),
+        epsg=_epsg(text_of(tile, ".//HORIZONTAL_CS_CODE", tile_name), tile_name),
         classes=_classes(safe),
         product=Product(
             acquisition="_".join(
                 [
                     safe.name[:3],
                     parse_time(started, name).strftime("%Y%m%dT%H%M%S"),
-                    tile_of(text_of(tile, ".//TILE_ID", safe.name), safe.name),
-                    datastrip_start(text_of(tile, ".//DATASTRIP_ID", safe.name)),
+                    tile_of(text_of(tile, ".//TILE_ID", tile_name), tile_name),
+                    datastrip_start(text_of(tile, ".//DATASTRIP_ID", tile_name)),
                 ]
             ),
             processed=f"{level}-{baseline}-{text_of(metadata, './/GENERATION_TIME', name)}",
@@ -126,14 +126,15 @@ def _epsg(text: str, name: str) -> int:
     return int(match[1])
 
 
-def _tile_metadata(safe: Safe) -> Element:
+def _tile_metadata(safe: Safe) -> tuple[Element, str]:
+    """Metadata of the one tile, and the file that they are in."""
     found = safe.find(r"GRANULE/[^/]+/MTD_TL\.xml")
     if len(found) > 1:
         raise ArchiveError(
             f"{safe.place} holds {len(found)} tiles; products of one tile are read (since December 2016)"
         )
     path = safe.only(r"GRANULE/[^/]+/MTD_TL\.xml", "metadata file GRANULE/.../MTD_TL.xml")
-    return parse_xml(safe.read(path), safe.name_of(path))
+    return parse_xml(safe.read(path), safe.name_of(path)), safe.name_of(path)
 
 
 def _quantification(metadata: Element, level: str, name: str) -> float:

@@ -83,7 +83,7 @@ def open_view(band: RadarBand, frame: Frame) -> Iterator[BandView]:
     """
     try:
         file = rasterio.open(band.measurement)
-    except RasterioError as error:
+    except (RasterioError, UnicodeEncodeError) as error:
         raise ArchiveError(f"{band.measurement} cannot be read as a raster: {error}") from error
     with file:
         wanted = (band.annotation.lines, band.annotation.samples)
