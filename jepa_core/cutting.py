@@ -91,6 +91,17 @@ def cut(
     Raises:
         ArchiveError: a raster of the scene cannot be read, or does not lie or measure as it claims.
     """
+    try:
+        yield from _ready(scene, config, faults)
+        yield from _whole(scene, config, progress)
+    except (ArchiveError, MemoryError):
+        raise
+    except Exception as error:
+        # Whatever a reader trips over in one scene, it is that scene's: thousands of others wait behind it.
+        raise ArchiveError(f"{scene.id} cannot be cut: {type(error).__name__}: {error}") from error
+
+
+def _ready(scene: Scene, config: CutConfig, faults: list[Fault]) -> Iterator[CutPatch]:
     for start in range(0, len(scene.patches), _AT_ONCE):
         batch = scene.patches[start : start + _AT_ONCE]
         # Threads suffice: rasterio lets go of the interpreter while GDAL reads and decodes.
@@ -105,14 +116,18 @@ def cut(
             yield CutPatch(
                 patch.name, patch.cell, pixels, valid, float("nan"), patch.labels, patch.split, patch.partner
             )
-    if scene.rasters:
-        blocks = blocks_of(scene, config.grid)
-        total, done = sum(len(block.rows) for block in blocks), 0
-        for block in blocks:
-            for patches in _cut_block(scene, block, config):
-                yield from patches
-                done += 1
-                progress(done, total)
+
+
+def _whole(scene: Scene, config: CutConfig, progress: Progress) -> Iterator[CutPatch]:
+    if not scene.rasters:
+        return
+    blocks = blocks_of(scene, config.grid)
+    total, done = sum(len(block.rows) for block in blocks), 0
+    for block in blocks:
+        for patches in _cut_block(scene, block, config):
+            yield from patches
+            done += 1
+            progress(done, total)
 
 
 def valid_mask(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:

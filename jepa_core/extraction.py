@@ -148,7 +148,7 @@ def _candidates(ledger: Ledger, sources: Sequence[Source]) -> list[_Candidate]:
     for source in track(changed, f"Reading metadata of {ledger.sensor.name}", unit="scene"):
         mark = ledger.mark(source)
         try:
-            scene = _checked(source.read())
+            scene = _read(source)
         except ArchiveError as error:
             ledger.set_aside(source.place, mark, "", source.remote, str(error))
             # A catalogue that cannot be asked takes nothing away.
@@ -225,7 +225,7 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
             continue
         faults: list[Fault] = []
         try:
-            scene = _checked(candidate.source.read())
+            scene = _read(candidate.source)
             row = write_scene(ledger.root, scene, ledger.config, faults, bar.rows_done)
         except ArchiveError as error:
             ledger.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, candidate.remote, str(error))
@@ -249,6 +249,20 @@ def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[
             ledger.rows.pop(other.scene_id, None)
     named = {"place": chosen.place, "acquisition": chosen.acquisition, "processed": chosen.processed}
     ledger.rows[chosen.scene_id] = {**row, **named}
+
+
+def _read(source: Source) -> Scene:
+    """The source's scene.
+
+    Raises:
+        ArchiveError: it cannot be read, whatever the reader tripped over.
+    """
+    try:
+        return _checked(source.read())
+    except (ArchiveError, MemoryError):
+        raise
+    except Exception as error:
+        raise ArchiveError(f"{source.place} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _checked(scene: Scene) -> Scene:

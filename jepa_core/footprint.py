@@ -46,7 +46,8 @@ class _Outline:
 def blocks_of(scene: Scene, grid: Grid) -> list[Block]:
     """Cells that a scene covers: those whose middle belongs to the zone, in each zone that it reaches into.
 
-    So every place on Earth is in the cells of one zone, whichever scene, date and sensor.
+    So a place is in the cells of one zone, whichever scene, date and sensor; but along a border, where the lattices of
+    two zones do not fit each other, a strip narrower than a cell is in cells of both, or of neither.
 
     Raises:
         ArchiveError: a band lies nowhere on Earth or beyond the zones, or the bands cover no common ground.

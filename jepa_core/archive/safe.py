@@ -11,9 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from jepa_core.archive.scene import ArchiveError
-from jepa_core.fingerprint import fingerprint
-
-_PRODUCT = re.compile(r"S[12][A-D]_\w+")
 
 _MAX_METADATA_BYTES = 64 << 20
 """Annotations of Sentinel-1 have 2 MB; more than this is no metadata."""
@@ -92,40 +89,6 @@ class Safe:
             # Braces keep GDAL from looking for the end of the zip's name by its ending.
             return f"/vsizip/{{{self.place}}}/{self._inner}{member}"
         return str(self.place / member)
-
-
-def product_places(root: Path, mission: str) -> Iterator[Path]:
-    """Folders named `<product>.SAFE` and zips of them, anywhere under `root`, sorted within each folder.
-
-    Args:
-        root: of the archive.
-        mission: `S1` or `S2`.
-    """
-    for folder, inner, files in os.walk(root, followlinks=False):
-        here = Path(folder)
-        for name in sorted(inner):
-            if name.endswith(".SAFE") and name.startswith(mission):
-                yield here / name
-        for name in sorted(files):
-            stem = name.removesuffix(".zip").removesuffix(".SAFE")
-            if name.endswith(".zip") and name.startswith(mission) and _PRODUCT.fullmatch(stem):
-                yield here / name
-        # Nothing of an archive lies inside a product.
-        inner[:] = [name for name in inner if not name.endswith(".SAFE")]
-
-
-def stamp_of(place: Path) -> str:
-    """Changes when a file of the product is added, removed or written; needs no right to read any."""
-    if place.is_symlink() or not place.is_dir():
-        status = place.lstat()
-        return fingerprint([place.name, status.st_size, status.st_mtime_ns, status.st_mode])
-    found = []
-    for folder, _, files in os.walk(place, followlinks=False):
-        for name in files:
-            path = Path(folder) / name
-            status = path.lstat()
-            found.append([path.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns, status.st_mode])
-    return fingerprint(sorted(found))
 
 
 def open_safe(place: Path) -> Safe:

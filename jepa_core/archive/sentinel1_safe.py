@@ -5,12 +5,12 @@ Source: Sentinel-1 Product Specification (S1-RS-MDA-52-7441), sections on the ma
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from jepa_core.archive.orbits import parse_relative_orbit
-from jepa_core.archive.safe import Safe, open_safe, product_places, stamp_of
+from jepa_core.archive.safe import Safe
+from jepa_core.archive.safe_sources import product_sources
 from jepa_core.archive.scene import ArchiveError, Product, Scene, Source
 from jepa_core.archive.times import parse_time
 from jepa_core.archive.xml import number_of, parse_xml, text_of
@@ -20,14 +20,8 @@ from jepa_core.sensors import SENTINEL1, Sensor
 
 def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     """Places under `root` that are named as Sentinel-1 products; nothing for another sensor."""
-    if sensor.name != SENTINEL1.name:
-        return
-    for place in product_places(root, "S1"):
-        yield Source(sensor, str(place.relative_to(root)), stamp_of(place), partial(_read_place, place, sensor))
-
-
-def _read_place(place: Path, sensor: Sensor) -> Scene:
-    return read_scene(open_safe(place), sensor)
+    if sensor.name == SENTINEL1.name:
+        yield from product_sources(root, sensor, read_scene)
 
 
 def read_scene(safe: Safe, sensor: Sensor) -> Scene:

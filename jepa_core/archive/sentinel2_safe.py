@@ -9,7 +9,8 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from jepa_core.archive.orbits import parse_pass, parse_relative_orbit
-from jepa_core.archive.safe import Safe, open_safe, product_places, stamp_of
+from jepa_core.archive.safe import Safe
+from jepa_core.archive.safe_sources import product_sources
 from jepa_core.archive.scene import ArchiveError, BandRaster, Product, Scene, Source
 from jepa_core.archive.times import parse_time
 from jepa_core.archive.xml import number_of, parse_xml, text_of
@@ -27,11 +28,8 @@ _MOST_PER_UNIT = 1e6
 
 def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     """Places under `root` that are named as Sentinel-2 products; nothing for another sensor."""
-    if sensor.name != SENTINEL2.name:
-        return
-    for place in product_places(root, "S2"):
-        name = str(place.relative_to(root))
-        yield Source(sensor, name, stamp_of(place), lambda place=place: read_scene(open_safe(place), sensor))  # type: ignore[misc]
+    if sensor.name == SENTINEL2.name:
+        yield from product_sources(root, sensor, read_scene)
 
 
 def read_scene(safe: Safe, sensor: Sensor) -> Scene:

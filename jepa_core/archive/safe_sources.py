@@ -1,0 +1,76 @@
+"""Where SAFE products lie in an archive; none is opened."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from jepa_core.archive.safe import Safe, open_safe
+from jepa_core.archive.scene import ArchiveError, Scene, Source
+from jepa_core.fingerprint import fingerprint
+from jepa_core.sensors import Sensor
+
+_PRODUCT = re.compile(r"S[12][A-D]_\w+")
+
+
+def product_sources(root: Path, sensor: Sensor, read: Callable[[Safe, Sensor], Scene]) -> Iterator[Source]:
+    """Places under `root` that are named as the sensor's products, and folders that cannot be looked into.
+
+    Args:
+        root: of the archive.
+        sensor: whose products are wanted.
+        read: reads one.
+    """
+    closed: list[OSError] = []
+    for place in product_places(root, sensor.short.upper(), closed.append):
+        name = str(place.relative_to(root))
+        yield Source(sensor, name, stamp_of(place), partial(_open_and_read, place, sensor, read))
+    for error in closed:
+        # What it may hold cannot be told: it must show up somewhere.
+        place = Path(str(error.filename))
+        broken = ArchiveError(f"{place} cannot be looked into: {error.strerror}")
+        yield Source(sensor, str(place.relative_to(root)), stamp_of(place), partial(_fail, broken))
+
+
+def _open_and_read(place: Path, sensor: Sensor, read: Callable[[Safe, Sensor], Scene]) -> Scene:
+    return read(open_safe(place), sensor)
+
+
+def _fail(error: ArchiveError) -> Scene:
+    raise error
+
+
+def product_places(root: Path, mission: str, closed: Callable[[OSError], None]) -> Iterator[Path]:
+    """Folders named `<product>.SAFE` and zips of them, anywhere under `root`, sorted within each folder.
+
+    Args:
+        root: of the archive.
+        mission: `S1` or `S2`.
+        closed: is told of folders that cannot be looked into.
+    """
+    for folder, inner, files in os.walk(root, onerror=closed, followlinks=False):
+        here = Path(folder)
+        for name in sorted(inner):
+            if name.endswith(".SAFE") and name.startswith(mission):
+                yield here / name
+        for name in sorted(files):
+            stem = name.removesuffix(".zip").removesuffix(".SAFE")
+            if name.endswith(".zip") and name.startswith(mission) and _PRODUCT.fullmatch(stem):
+                yield here / name
+        # Nothing of an archive lies inside a product.
+        inner[:] = [name for name in inner if not name.endswith(".SAFE")]
+
+
+def stamp_of(place: Path) -> str:
+    """Changes when a file of the product is added, removed or written; needs no right to read any."""
+    if place.is_symlink() or not place.is_dir():
+        status = place.lstat()
+        return fingerprint([place.name, status.st_size, status.st_mtime_ns, status.st_mode])
+    found = []
+    for folder, _, files in os.walk(place, followlinks=False):
+        for name in files:
+            path = Path(folder) / name
+            status = path.lstat()
+            found.append([path.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns, status.st_mode])
+    return fingerprint(sorted(found))
