@@ -41,7 +41,7 @@ class CutConfig:
     """A cell with less of the scene in it makes no patch."""
 
     max_cloud_fraction: float = 1.0
-    """A cell with more cloud makes no patch; where no classes are known, it does."""
+    """A cell with more cloud makes no patch on disk; where no classes are known, it does."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,6 @@ def _patch(scene: Scene, cell: Cell, strips: tuple[np.ndarray, ...], left: int, 
     if scene.classes is not None:
         classes = strips[-1][:, left : left + side]
         cloud = float(np.isin(classes[measured], CLOUD_CLASSES).mean())
-        if cloud > config.max_cloud_fraction:
-            return None
     return CutPatch(f"{scene.id}_{cell.id}", cell, _stored(bands, sensor), valid, cloud)
 
 

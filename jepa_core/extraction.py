@@ -11,10 +11,11 @@ import rasterio
 from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.ledger import Ledger
-from jepa_core.patch_files import write_scene
+from jepa_core.patch_files import UnwantedError, write_scene
 from jepa_core.progress import SceneProgress, track
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
+from jepa_core.tables import InvalidTableError
 
 _LONGEST_ID = 190
 """Bytes: with what is added to it, it is the name of a folder."""
@@ -61,7 +62,7 @@ class ExtractionSummary:
     """Patches that a set brings cut and that could not be read, in scenes that stand."""
 
     share_quarantined: float
-    """Of all places that should hold a scene."""
+    """Of all places that should hold a scene, or of all patches: the larger share."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class _Candidate:
     """Sorts it among them."""
 
     state: str
-    """`cut` or `replaced` from an earlier run, `new` otherwise."""
+    """`cut`, `replaced` or `unwanted` from an earlier run, `new` otherwise."""
 
     @property
     def remote(self) -> bool:
@@ -119,19 +120,22 @@ def extract(store: Store, sources: Sequence[Source], sensor: Sensor, config: Cut
     ledger.commit()
     ledger.sweep()
     if not ledger.rows:
-        first = next(iter(ledger.faults.values()))[0]
-        raise ArchiveError(f"not one of {len(sources)} {sensor.name} scenes could be cut; first {first['reason']}")
+        reasons = [fault["reason"] for faults in ledger.faults.values() for fault in faults]
+        first = reasons[0] if reasons else "no cell of any keeps to the thresholds"
+        raise ArchiveError(f"not one of {len(sources)} {sensor.name} scenes could be cut; first {first}")
     states = [row["state"] for row in ledger.states.values()]
     bad = states.count("quarantined")
+    patches = sum(row["patches"] for row in ledger.rows.values())
+    bad_patches = sum(not fault["whole_scene"] for faults in ledger.faults.values() for fault in faults)
     return ExtractionSummary(
         scenes=len(ledger.rows),
-        patches=sum(row["patches"] for row in ledger.rows.values()),
+        patches=patches,
         scenes_new=new,
         scenes_withdrawn=len(before - set(ledger.rows)),
         scenes_replaced=states.count("replaced"),
         scenes_quarantined=bad,
-        patches_quarantined=sum(not fault["whole_scene"] for faults in ledger.faults.values() for fault in faults),
-        share_quarantined=bad / max(len(states), 1),
+        patches_quarantined=bad_patches,
+        share_quarantined=max(bad / max(len(states), 1), bad_patches / max(patches + bad_patches, 1)),
     )
 
 
@@ -151,10 +155,7 @@ def _candidates(ledger: Ledger, sources: Sequence[Source]) -> list[_Candidate]:
             scene = _read(source)
         except ArchiveError as error:
             ledger.set_aside(source.place, mark, "", source.remote, str(error))
-            # A catalogue that cannot be asked takes nothing away.
-            for place in ledger.known:
-                if place in listed or not place.startswith(f"{source.place}#"):
-                    continue
+            for place in ledger.out_of_reach(source, listed):
                 if known := ledger.keep(place):
                     found[place] = _known(None, known)
             continue
@@ -182,7 +183,8 @@ def _by_acquisition(ledger: Ledger, candidates: Sequence[_Candidate]) -> list[li
             groups[candidate.acquisition].append(candidate)
         else:
             reason = f"{candidate.place} has the id {candidate.scene_id}, which {owner.place} has, too"
-            ledger.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, candidate.remote, reason)
+            # Without a fingerprint: it is looked at again each time, for the other may be gone.
+            ledger.set_aside(candidate.place, "", candidate.scene_id, candidate.remote, reason)
     for group in groups.values():
         # Latest first; of equals one that is cut already, then by place, so that a copy changes nothing.
         group.sort(key=lambda c: (c.state != "cut", c.place))
@@ -203,6 +205,8 @@ def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> int:
     for group in groups:
         if group[0].state == "cut":
             _take(ledger, group, 0, ledger.rows[group[0].scene_id])
+        elif group[0].state == "unwanted":
+            _leave(ledger, group, 0)
         else:
             todo.append(group)
     new = 0
@@ -221,15 +225,24 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
         if candidate.state == "cut" and ledger.is_whole(candidate.scene_id):
             _take(ledger, group, position, ledger.rows[candidate.scene_id])
             return 0
+        if candidate.state == "unwanted":
+            _leave(ledger, group, position)
+            return 0
         if candidate.source is None:
             continue
         faults: list[Fault] = []
         try:
             scene = _read(candidate.source)
             row = write_scene(ledger.root, scene, ledger.config, faults, bar.rows_done)
-        except ArchiveError as error:
+        except UnwantedError:
+            # An older processing that knows of no clouds must not step in.
+            _leave(ledger, group, position)
+            return 0
+        except (ArchiveError, InvalidTableError) as error:
             ledger.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, candidate.remote, str(error))
-            ledger.rows.pop(candidate.scene_id, None)
+            if not candidate.remote:
+                # What cannot be reached for a while takes nothing away.
+                ledger.rows.pop(candidate.scene_id, None)
             continue
         ledger.note_parts(candidate.place, [*scene.faults, *faults])
         _take(ledger, group, position, row)
@@ -249,6 +262,16 @@ def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[
             ledger.rows.pop(other.scene_id, None)
     named = {"place": chosen.place, "acquisition": chosen.acquisition, "processed": chosen.processed}
     ledger.rows[chosen.scene_id] = {**row, **named}
+
+
+def _leave(ledger: Ledger, group: Sequence[_Candidate], position: int) -> None:
+    """Notes that a scene of a group can be read and has no cell that is wanted, and with it the later ones."""
+    for other in group[position:]:
+        state = "unwanted" if other is group[position] else "replaced"
+        ledger.settle(
+            other.place, other.fingerprint, state, other.scene_id, other.acquisition, other.processed, other.remote
+        )
+        ledger.rows.pop(other.scene_id, None)
 
 
 def _read(source: Source) -> Scene:

@@ -2,15 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from jepa_core import tables, versions
-from jepa_core.archive.scene import Fault, Source, printable
+from jepa_core.archive.scene import ArchiveError, Fault, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
-from jepa_core.patch_store import read_manifest, read_quarantine, write_cutting
+from jepa_core.patch_store import read_manifest, read_quarantine, settings_mark, write_cutting
 from jepa_core.sensors import Sensor
 from jepa_core.stages import size_of
 from jepa_core.store import Store
@@ -34,6 +34,7 @@ class Ledger:
         self.known_faults: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for fault in tables.records(read_quarantine(store, sensor)):
             self.known_faults[fault["source"]].append(fault)
+        self.settings_before = settings_mark(store, sensor)
         self.states: dict[str, dict[str, Any]] = {}
         self.faults: dict[str, list[dict[str, Any]]] = {}
         self.committed = time.monotonic()
@@ -49,12 +50,28 @@ class Ledger:
             return False
         if known["state"] == "quarantined":
             return not known["remote"]
-        return known["state"] == "replaced" or self.is_whole(known["scene_id"])
+        return known["state"] != "cut" or self.is_whole(known["scene_id"])
 
     def is_whole(self, scene_id: str) -> bool:
         """Whether a scene is in the manifest and all its files are there."""
         row = self.rows.get(scene_id)
         return row is not None and size_of(self.root / row["folder"]) == row["bytes"]
+
+    def out_of_reach(self, source: Source, listed: Collection[str]) -> list[str]:
+        """Places that a catalogue or folder which cannot be asked now held before: it takes nothing away.
+
+        Raises:
+            ArchiveError: they were cut with other settings, and cannot be cut anew.
+        """
+        under = (f"{source.place}#", f"{source.place}/")
+        places = [place for place in self.known if place.startswith(under) and place not in listed]
+        held = [p for p in places if self.known[p]["state"] != "cut" or self.is_whole(self.known[p]["scene_id"])]
+        if held and self.settings_before != fingerprint(self.settings):
+            raise ArchiveError(
+                f"{source.place} cannot be asked, and {len(held)} scenes of it were cut with other settings: "
+                "run again when it can be, or with the settings as they were"
+            )
+        return held
 
     def keep(self, place: str) -> dict[str, Any] | None:
         """Takes over what is known of a place; gives it where it is a scene."""
@@ -80,14 +97,14 @@ class Ledger:
     def settle(
         self, place: str, mark: str, state: str, scene_id: str, acquisition: str, processed: str, remote: bool
     ) -> None:
-        """Notes what became of a source that is a scene: `cut` or `replaced`."""
+        """Notes what became of a source that is a scene: `cut`, `replaced` or `unwanted`."""
         self.states[place] = _state(place, mark, state, scene_id, acquisition, processed, remote)
 
     def commit(self, now: bool = True) -> None:
         """Writes the three tables, the manifest last; unless `now`, only where the last time is some seconds ago."""
         if not now and time.monotonic() - self.committed < _COMMIT_SECONDS:
             return
-        write_cutting(self.store, self.sensor, self.config.grid)
+        write_cutting(self.store, self.sensor, self.config.grid, fingerprint(self.settings))
         faults = [fault for source in sorted(self.faults) for fault in self.faults[source]]
         states = [self.states[place] for place in sorted(self.states)]
         rows = [self.rows[scene_id] for scene_id in sorted(self.rows)]

@@ -13,6 +13,7 @@ import pandas as pd
 from jepa_core import atomic, tables
 from jepa_core.archive.scene import ArchiveError, Fault, Scene
 from jepa_core.cutting import CutConfig, CutPatch, Progress, cut
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import file_digest, fingerprint, short
 from jepa_core.grid import centres
 from jepa_core.sensors import Sensor
@@ -24,6 +25,10 @@ _CHUNK = 32
 
 _SHARD = 8 * _CHUNK
 """Patches in a zarr shard, the unit that is one file: what is held in memory while it is written."""
+
+
+class UnwantedError(JepaError):
+    """A scene can be read, and nothing in it keeps to the thresholds."""
 
 
 def write_scene(root: Path, scene: Scene, config: CutConfig, faults: list[Fault], progress: Progress) -> dict[str, Any]:
@@ -41,12 +46,15 @@ def write_scene(root: Path, scene: Scene, config: CutConfig, faults: list[Fault]
 
     Raises:
         ArchiveError: the scene cannot be read, or no cell of it was measured.
+        UnwantedError: it can, and each cell is cloudier than wanted.
     """
     started = time.perf_counter()
     with atomic.scratch_folder(root / scene.id) as scratch:
         # Laid down flat first: how many patches a scene gives is known when it is cut, and it need not fit in memory.
         staged = scratch / "pixels"
-        patches = _stage(scene, config, staged, faults, progress)
+        patches, cloudy = _stage(scene, config, staged, faults, progress)
+        if not patches and cloudy:
+            raise UnwantedError(f"all {cloudy} cells of {scene.id} are cloudier than {config.max_cloud_fraction:g}")
         if not patches:
             raise ArchiveError(_why_nothing(scene, config, faults))
         table = _patch_table(scene, patches)
@@ -76,18 +84,23 @@ def write_scene(root: Path, scene: Scene, config: CutConfig, faults: list[Fault]
 def _why_nothing(scene: Scene, config: CutConfig, faults: Sequence[Fault]) -> str:
     if faults:
         return faults[0].reason
-    clear = f" and at most {config.max_cloud_fraction:g} of it cloud" if config.max_cloud_fraction < 1 else ""
-    return f"{scene.id} has no cell with {config.min_valid_fraction:g} of its pixels measured in all bands{clear}"
+    return f"{scene.id} has no cell with {config.min_valid_fraction:g} of its pixels measured in all bands"
 
 
-def _stage(scene: Scene, config: CutConfig, path: Path, faults: list[Fault], progress: Progress) -> list[CutPatch]:
-    """Writes the pixels of all patches one after the other, and gives the patches without them."""
-    patches = []
+def _stage(
+    scene: Scene, config: CutConfig, path: Path, faults: list[Fault], progress: Progress
+) -> tuple[list[CutPatch], int]:
+    """Writes the pixels of all patches one after the other; gives the patches without them, and how many are cloudy."""
+    patches, cloudy = [], 0
     with path.open("wb") as file:
         for patch in cut(scene, config, faults, progress):
+            # An unknown fraction is larger than nothing.
+            if patch.cloud_fraction > config.max_cloud_fraction:
+                cloudy += 1
+                continue
             file.write(np.ascontiguousarray(patch.pixels).tobytes())
             patches.append(replace(patch, pixels=np.empty(0)))
-    return patches
+    return patches, cloudy
 
 
 def _hash_of(pixels: Path, table: pd.DataFrame) -> str:

@@ -34,9 +34,17 @@ def stored_grid(store: Store, sensor: Sensor) -> Grid:
     return Grid(**cutting["grid"]) if cutting else Grid()
 
 
-def write_cutting(store: Store, sensor: Sensor, grid: Grid) -> None:
-    """Records the bands that patches are cut with, and their grid."""
-    atomic.write_json(_cutting(store, sensor), {"bands": list(sensor.band_names), "grid": asdict(grid)})
+def settings_mark(store: Store, sensor: Sensor) -> str:
+    """Fingerprint of all settings that the sensor's patches were cut with; empty before the first extraction."""
+    cutting = _read_cutting(store, sensor)
+    return str(cutting["settings"]) if cutting else ""
+
+
+def write_cutting(store: Store, sensor: Sensor, grid: Grid, settings: str) -> None:
+    """Records the bands that patches are cut with, their grid, and the fingerprint of all settings."""
+    atomic.write_json(
+        _cutting(store, sensor), {"bands": list(sensor.band_names), "grid": asdict(grid), "settings": settings}
+    )
 
 
 def _read_cutting(store: Store, sensor: Sensor) -> dict[str, Any] | None:

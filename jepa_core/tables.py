@@ -55,7 +55,7 @@ SOURCES = pa.DataFrameSchema(
     {
         "place": pa.Column(str, _ID, unique=True),
         "fingerprint": pa.Column(str, description="of its files, the settings and the code version"),
-        "state": pa.Column(str, pa.Check.isin(["cut", "replaced", "quarantined"])),
+        "state": pa.Column(str, pa.Check.isin(["cut", "replaced", "unwanted", "quarantined"])),
         "scene_id": pa.Column(str, description="empty where it could not be read"),
         "acquisition": pa.Column(str),
         "processed": pa.Column(str),
@@ -64,7 +64,7 @@ SOURCES = pa.DataFrameSchema(
     strict=True,
     ordered=True,
 )
-"""What became of each place in the archive."""
+"""What became of each place in the archive; `unwanted`: readable, and no cell keeps to the thresholds."""
 
 QUARANTINE = pa.DataFrameSchema(
     {

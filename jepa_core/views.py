@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
+from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
@@ -18,6 +19,7 @@ from rasterio.windows import Window
 
 from jepa_core.archive.scene import ArchiveError, BandRaster
 from jepa_core.grid import Frame
+from jepa_core.radar.view import FLOOR_DB
 from jepa_core.sensors import SENSORS, Sensor
 
 _SATURATED_DN = 65535
@@ -92,7 +94,10 @@ def open_raster_view(raster: BandRaster, frame: Frame, sensor: Sensor) -> Iterat
     Raises:
         ArchiveError: see `opened`.
     """
-    with _on_frame(raster, frame, sensor.nodata, Resampling.bilinear) as stored:
+    # Of linear power 0 is no measurement: the unmarked fringes of radar scenes, which must not bleed inwards.
+    habit = 0.0 if raster.unit == "linear" else sensor.nodata
+    blinded = _SATURATED_DN if sensor.bands[0].unit == "DN" else None
+    with _on_frame(raster, frame, habit, blinded, Resampling.bilinear) as stored:
         yield _InUnit(stored, raster, sensor)
 
 
@@ -103,21 +108,29 @@ def open_class_view(raster: BandRaster, frame: Frame) -> Iterator[BandView]:
     Raises:
         ArchiveError: see `opened`.
     """
-    with _on_frame(raster, frame, None, Resampling.nearest) as stored:
+    with _on_frame(raster, frame, None, None, Resampling.nearest) as stored:
         yield stored
 
 
 @contextmanager
-def _on_frame(raster: BandRaster, frame: Frame, habit: float | None, resampling: Resampling) -> Iterator["_Stored"]:
+def _on_frame(
+    raster: BandRaster, frame: Frame, habit: float | None, blinded: int | None, resampling: Resampling
+) -> Iterator["_Stored"]:
     with ExitStack() as stack:
         file = stack.enter_context(opened(raster))
         missing = _missing(file, raster, habit)
         view: DatasetReader = file
+        number = raster.number
         offset = _offset_in(file, frame)
         if offset is None:
+            if blinded is not None and file.dtypes[number - 1] == "uint16":
+                file = stack.enter_context(rasterio.open(_without(blinded, file, number, int(missing))))
+                number = 1
             view = stack.enter_context(
                 WarpedVRT(
                     file,
+                    # Pixels: GDAL's own eighth is more than two grids may differ by.
+                    tolerance=0.01,
                     **_without_seam(file),
                     crs=CRS.from_epsg(frame.epsg),
                     transform=from_origin(frame.left, frame.top, frame.resolution_m, frame.resolution_m),
@@ -129,7 +142,20 @@ def _on_frame(raster: BandRaster, frame: Frame, habit: float | None, resampling:
                 )
             )
             offset = (0, 0)
-        yield _Stored(view, raster, frame.width, missing, offset)
+        yield _Stored(view, raster.address, number, frame.width, missing, offset)
+
+
+def _without(value: int, file: DatasetReader, number: int, missing: int) -> str:
+    """A virtual raster of one band of a file, in which a value is missing, too: warping would mix it with others."""
+    size = f'xOff="0" yOff="0" xSize="{file.width}" ySize="{file.height}"'
+    return f"""<VRTDataset rasterXSize="{file.width}" rasterYSize="{file.height}">
+  <SRS>{escape(file.crs.to_wkt())}</SRS>
+  <GeoTransform>{", ".join(repr(float(v)) for v in file.transform.to_gdal())}</GeoTransform>
+  <VRTRasterBand dataType="UInt16" band="1"><NoDataValue>{missing}</NoDataValue><ComplexSource>
+    <SourceFilename relativeToVRT="0">{escape(file.name)}</SourceFilename><SourceBand>{number}</SourceBand>
+    <SrcRect {size}/><DstRect {size}/><NODATA>{value}</NODATA>
+  </ComplexSource></VRTRasterBand>
+</VRTDataset>"""
 
 
 @dataclass(frozen=True)
@@ -139,8 +165,11 @@ class _Stored:
     file: DatasetReader
     """On the frame's own pixels."""
 
-    raster: BandRaster
-    """What is read."""
+    address: str
+    """Of what is read, for messages."""
+
+    number: int
+    """Of its band, from 1."""
 
     width: int
     """Of the frame, pixels."""
@@ -160,7 +189,7 @@ class _Stored:
         if y0 >= y1 or x0 >= x1:
             return values
         window = Window(x0, y0, x1 - x0, y1 - y0)
-        number = self.raster.number
+        number = self.number
         try:
             read = self.file.read(number, window=window)
             part = read.astype(np.float32)
@@ -168,7 +197,7 @@ class _Stored:
             if MaskFlags.per_dataset in self.file.mask_flag_enums[number - 1]:
                 part[self.file.read_masks(number, window=window) == 0] = np.nan
         except RasterioError as error:
-            raise ArchiveError(f"{self.raster.address} cannot be read as a raster: {error}") from error
+            raise ArchiveError(f"{self.address} cannot be read as a raster: {error}") from error
         values[y0 - top : y1 - top, x0 - left : x1 - left] = part
         return values
 
@@ -250,7 +279,7 @@ def _in_unit(values: np.ndarray, raster: BandRaster, sensor: Sensor) -> np.ndarr
     if raster.unit == "linear":
         # Zero power is no measurement: the unmarked fringes of radar scenes.
         values[values <= 0] = np.nan
-        return np.asarray(10 * np.log10(values))
+        return np.asarray(np.maximum(10 * np.log10(values), FLOOR_DB))
     if raster.unit != unit:
         raise ArchiveError(f"{raster.address}: values in {raster.unit!r} cannot be made {unit}")
     return values

@@ -60,7 +60,7 @@ def _pairs(store: Store) -> Finding:
 
     pairs = read_table(store.pairs, PAIRS)
     unknown = sum(
-        int((~pairs[column].isin(read_patches(store, sensor)["patch_id"])).sum())
+        int((~pairs[column].isin(read_patches(store, sensor, ["patch_id"])["patch_id"])).sum())
         for sensor, column in ((SENTINEL1, "patch_a"), (SENTINEL2, "patch_b"))
     )
     return len(pairs) > 0 and unknown == 0, {"pairs": len(pairs), "unknown_patches": unknown}
@@ -92,7 +92,7 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
         for sensor in (SENTINEL1, SENTINEL2):
             # Reading makes sure of the model, of finite values and of unit norms.
             found = read_descriptors(store, variant, model, sensor).patch_ids.tolist()
-            whole &= found == read_patches(store, sensor)["patch_id"].tolist()
+            whole &= found == read_patches(store, sensor, ["patch_id"])["patch_id"].tolist()
             figures[f"{sensor.name}_descriptors"] = len(found)
         return whole, figures
 
@@ -109,7 +109,7 @@ def _index(variant: str) -> Callable[[Store], Finding]:
         figures: dict[str, int | float | str] = {"model": index.model}
         whole = index.model == current_model(store, variant).fingerprint
         for sensor in (SENTINEL1, SENTINEL2):
-            ids = read_patches(store, sensor)["patch_id"]
+            ids = read_patches(store, sensor, ["patch_id"])["patch_id"]
             whole &= index.flat["same", sensor.name].ntotal == len(ids)
             # A patch is nearest to itself, or the ids are mixed up.
             probe = str(ids.iloc[len(ids) // 2])

@@ -26,20 +26,20 @@ from jepa_core.sensors import Sensor
 
 def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     """Products of the sensor of which patches lie anywhere under `root`."""
-    groups: dict[tuple[str, Path | None], list[tuple[Path, list[list[object]]]]] = defaultdict(list)
-    for folder, product, stats, table in _patch_folders(root, sensor):
-        groups[product, table].append((folder, stats))
+    groups: dict[tuple[str, Path | None], list[tuple[Path, str]]] = defaultdict(list)
+    for folder, product, stamp, table in _patch_folders(root, sensor):
+        groups[product, table].append((folder, stamp))
     for (product, table), found in sorted(groups.items(), key=lambda entry: (entry[0][0], str(entry[0][1]))):
         found.sort()
         lists = [table] if table else [root / f"{split}.csv" for split in bigearthnet_v1.SPLITS]
-        stamp = fingerprint([[[f.name, s] for f, s in found], [_stat(path) for path in lists]])
+        stamp = fingerprint([[[f.name, files] for f, files in found], [_stat(path) for path in lists]])
         folders = [folder for folder, _ in found]
         # The radar products of both versions bear one name.
         place = f"{product} ({table.relative_to(root)})" if table else product
         yield Source(sensor, place, stamp, partial(_read_scene, product, folders, root, table, sensor))
 
 
-def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, list[list[object]], Path | None]]:
+def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, str, Path | None]]:
     """Each patch's folder, the product it is of, its files' sizes and times, and its v2 table."""
     named = re.compile(rf"({sensor.short.upper()}[A-D]_\w+?)_\d+_\d+")
     tables: dict[Path, Path | None] = {root.parent: None}
@@ -50,7 +50,7 @@ def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, list
         match = named.fullmatch(here.name)
         if match and any(name.startswith(here.name) and name.endswith((".tif", ".json")) for name in files):
             inner.clear()
-            yield here, match[1], [[name, *_stat(here / name)] for name in sorted(files)], tables[here]
+            yield here, match[1], fingerprint([[name, _stat(here / name)] for name in sorted(files)]), tables[here]
             # A patch is a leaf: keeping it would make the map as large as the set.
             del tables[here]
 
@@ -70,7 +70,12 @@ def _read_scene(product: str, folders: list[Path], root: Path, table: Path | Non
     else:
         read = partial(bigearthnet_v2.read_patch, sensor=sensor, table=bigearthnet_v2.read_table(table))
     found, faults = [], []
+    names: dict[str, Path] = {}
     for folder in folders:
+        first = names.setdefault(folder.name, folder)
+        if first is not folder:
+            faults.append(Fault(str(folder.relative_to(root)), f"{folder} is {first} again; the first is taken"))
+            continue
         try:
             patch = read(folder)
         except ArchiveError as error:

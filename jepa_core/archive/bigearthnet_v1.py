@@ -14,6 +14,7 @@ from jepa_core.archive.scene import ArchiveError, ReadyPatch
 from jepa_core.archive.times import parse_time
 from jepa_core.grid import Cell
 from jepa_core.sensors import SENTINEL1, Sensor
+from jepa_core.zones import is_utm
 
 SPLITS = ("train", "val", "test")
 
@@ -93,8 +94,8 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
 
 def _cell(metadata: dict[str, Any]) -> Cell:
     epsg = CRS.from_wkt(metadata["projection"]).to_epsg()
-    if epsg is None:
-        raise ValueError("the projection has no EPSG code")
+    if epsg is None or not is_utm(epsg):
+        raise ValueError(f"the projection is {'none with an EPSG code' if epsg is None else epsg}, not a UTM zone")
     corners = metadata["coordinates"]
     # The two sensors' files name the lower edge differently.
     south = corners["lry"] if "lry" in corners else corners["lly"]

@@ -17,6 +17,7 @@ from jepa_core.archive.scene import ArchiveError, ReadyPatch
 from jepa_core.archive.times import parse_time
 from jepa_core.grid import Cell
 from jepa_core.sensors import SENTINEL1, Sensor
+from jepa_core.zones import is_utm
 
 _COLUMNS = ("patch_id", "labels", "split", "s1_name")
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
@@ -91,4 +92,6 @@ def _cell(path: Path) -> Cell:
         raise ArchiveError(f"{path} cannot be read as a raster: {error}") from error
     if not epsg:
         raise ArchiveError(f"{path} has no coordinate reference system")
+    if not is_utm(epsg):
+        raise ArchiveError(f"{path} lies in EPSG:{epsg}, not in a UTM zone")
     return Cell(epsg, bounds.left, bounds.bottom, bounds.right, bounds.top)

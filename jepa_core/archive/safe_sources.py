@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,8 @@ def product_sources(root: Path, sensor: Sensor, read: Callable[[Safe, Sensor], S
         # What it may hold cannot be told: it must show up somewhere.
         place = Path(str(error.filename))
         broken = ArchiveError(f"{place} cannot be looked into: {error.strerror}")
-        yield Source(sensor, str(place.relative_to(root)), stamp_of(place), partial(_fail, broken))
+        # Tried again each time, for what it holds takes no other way to change.
+        yield Source(sensor, str(place.relative_to(root)), "", partial(_fail, broken), remote=True)
 
 
 def _open_and_read(place: Path, sensor: Sensor, read: Callable[[Safe, Sensor], Scene]) -> Scene:
@@ -64,13 +66,21 @@ def product_places(root: Path, mission: str, closed: Callable[[OSError], None]) 
 
 def stamp_of(place: Path) -> str:
     """Changes when a file of the product is added, removed or written; needs no right to read any."""
-    if place.is_symlink() or not place.is_dir():
-        status = place.lstat()
-        return fingerprint([place.name, status.st_size, status.st_mtime_ns, status.st_mode])
-    found = []
-    for folder, _, files in os.walk(place, followlinks=False):
-        for name in files:
-            path = Path(folder) / name
-            status = path.lstat()
-            found.append([path.relative_to(place).as_posix(), status.st_size, status.st_mtime_ns, status.st_mode])
+    found = [[place.name, *_stat(place)]]
+    if not os.path.islink(place):
+        for folder, _, files in os.walk(place, followlinks=False):
+            for name in files:
+                path = Path(folder) / name
+                found.append([path.relative_to(place).as_posix(), *_stat(path)])
     return fingerprint(sorted(found))
+
+
+def _stat(path: Path) -> list[int]:
+    try:
+        status = path.lstat()
+    except OSError:
+        # Gone since it was listed, or in a folder that must not be entered.
+        return []
+    # A folder's own time changes with what is put beside the product's files by others.
+    is_folder = stat.S_ISDIR(status.st_mode)
+    return [0 if is_folder else status.st_size, 0 if is_folder else status.st_mtime_ns, status.st_mode]

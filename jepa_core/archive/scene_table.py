@@ -35,7 +35,7 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
         return
     lines: dict[str, list[tuple[str, dict[str, str]]]] = defaultdict(list)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = [column for column in _COLUMNS if column not in (reader.fieldnames or [])]
             if missing:

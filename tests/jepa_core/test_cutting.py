@@ -146,6 +146,40 @@ def test_nodata_of_the_file_or_of_the_table_is_missing_and_does_not_bleed(tmp_pa
         assert set(np.unique(patch.pixels)) <= {0, 1000}
 
 
+def test_a_saturated_pixel_of_a_coarse_band_is_missing_and_does_not_bleed(tmp_path):
+    pixels = np.full((12, 120, 120), 2000, "uint16")
+    pixels[4, 60, 60] = 65535
+    path = write(tmp_path / "a.tif", pixels, 600_000, 5_402_400, 20.0)
+    patches = list(cut(scene(path, SENTINEL2)))
+    assert len(patches) == 4
+    for patch in patches:
+        assert set(np.unique(patch.pixels)) <= {0, 2000}
+    assert sum((patch.pixels[4] == 0).sum() for patch in patches) >= 4
+
+
+def test_zero_power_at_a_fringe_off_the_grid_does_not_bleed(tmp_path):
+    power = np.full((2, 300, 300), 0.01, "float32")
+    power[:, :, :40] = 0
+    for patch in cut(scene(write(tmp_path / "a.tif", power, 600_003, 5_403_003, 10.0), unit="linear")):
+        measured = patch.pixels[np.isfinite(patch.pixels)]
+        np.testing.assert_allclose(measured, -20.0, atol=1e-3)
+
+
+def test_a_scene_of_the_neighbouring_zone_lies_where_it_lay(tmp_path):
+    # Metres east in zone 33, read off in the cells of zone 34: the warper's tolerance must not show.
+    east = (np.arange(3000) + 0.5) * 10
+    pixels = np.broadcast_to(east / 100 - 300, (2, 200, 3000)).astype("float32")
+    patches = list(cut(scene(write(tmp_path / "a.tif", pixels, 715_000, 5_402_000, 10.0))))
+    inner = [p for p in patches if p.cell.epsg == 32634 and p.valid_fraction == 1]
+    assert len(inner) > 5
+
+    def in_zone_33(x, y, epsg):
+        found, _ = transform(f"EPSG:{epsg}", "EPSG:32633", x, y)
+        return (np.array(found) - 715_000) / 100 - 300
+
+    assert max(ramp_error(patch, 32634, in_zone_33, 0.1) for patch in inner) < 0.1
+
+
 def test_cells_with_next_to_nothing_in_them_make_no_patch(tmp_path):
     pixels = np.full((2, 120, 124), -12, "float32")
     patches = list(cut(scene(write(tmp_path / "a.tif", pixels, 600_000, 5_400_000, 10.0))))

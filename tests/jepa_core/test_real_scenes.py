@@ -1,6 +1,8 @@
 """Real files of the kinds that people hold, where they are at hand."""
 
 import shutil
+import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,12 @@ import pytest
 import rasterio
 
 from jepa_core.archive.discover import Archive
+from jepa_core.archive.sample import COMMON
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.cutting import CLOUD_CLASSES, CutConfig
 from jepa_core.extraction import extract
 from jepa_core.grid import Grid
+from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.patch_store import read_manifest, read_patches, read_pixels, read_quarantine
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
@@ -92,3 +96,20 @@ def test_a_real_ground_range_product_is_read_up_to_its_blank_pixels(tmp_path):
     assert (scene.product.orbit_pass, scene.product.relative_orbit) == ("descending", 168)
     assert scene.product.baseline == "003.31"
     assert (band.annotation.lines, band.annotation.samples) == (16685, 25788)
+
+
+def test_the_six_geotiff_pairs_of_a_wheel_are_cut_and_paired(wheels, tmp_path):
+    with zipfile.ZipFile(wheels / COMMON.file_name) as wheel:
+        for number in (1, 2):
+            with (
+                wheel.open(f"bigearthnet_common/BigEarthNet-S{number}-Example.tar.bz2") as packed,
+                tarfile.open(fileobj=packed, mode="r:bz2") as tar,
+            ):
+                tar.extractall(tmp_path / "archive", filter="data")
+    store = Store.at(tmp_path / "data")
+    for sensor in (SENTINEL1, SENTINEL2):
+        summary = extract(store, Archive(tmp_path / "archive").sources(sensor), sensor, CutConfig())
+        assert (summary.patches, summary.share_quarantined) == (6, 0)
+    a, b = (read_patches(store, sensor) for sensor in (SENTINEL1, SENTINEL2))
+    assert len(pair_patches(a, b, PairingConfig())) == 6
+    assert all(len(labels) for labels in a["labels"])

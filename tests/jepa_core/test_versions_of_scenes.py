@@ -1,5 +1,6 @@
 """One acquisition in several processings, copies, and places that come and go."""
 
+import json
 import shutil
 from datetime import UTC, datetime
 
@@ -12,10 +13,12 @@ from jepa_core.patch_store import patches_version, read_manifest, read_patches, 
 from jepa_core.sensors import SENTINEL2
 from jepa_core.store import Store
 from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
+from jepa_core.testing.stac_sentinel2 import write_sentinel2_stac
 from jepa_core.testing.world import World
 
 TIME = datetime(2021, 8, 15, 9, 50, 31, tzinfo=UTC)
 PLACE = {"left": 399_600, "top": 5_400_000, "size_m": 2_400, "copies": False}
+STAC_PLACE = {"left": 399_600, "top": 5_400_000, "size_m": 2_400}
 
 
 @pytest.fixture
@@ -114,3 +117,43 @@ def test_a_copy_of_a_product_changes_nothing(archive, run):
     store, summary = run()
     assert (summary.scenes, summary.scenes_withdrawn) == (1, 0)
     assert patches_version(store, SENTINEL2) == version
+
+
+def test_a_cloudy_scene_is_no_fault_and_lets_no_older_processing_step_in(archive, tmp_path):
+    cloudy = {**PLACE, "clouds": 1.0}
+    for level, baseline in (("L1C", "05.00"), ("L2A", "05.00")):
+        write_sentinel2_safe(archive, World(0), time=TIME, level=level, baseline=baseline, **cloudy)
+    clear = TIME.replace(year=2020)
+    write_sentinel2_safe(archive, World(0), time=clear, **PLACE)
+    store = Store.at(tmp_path / "data")
+    for new in (1, 0):
+        config = CutConfig(max_cloud_fraction=0.2)
+        summary = extract(store, Archive(archive).sources(SENTINEL2), SENTINEL2, config)
+        assert (summary.scenes, summary.scenes_new, summary.scenes_quarantined) == (1, new, 0)
+        assert read_manifest(store, SENTINEL2)["time"].dt.year.tolist() == [2020]
+    # With the threshold lifted, the clouds are wanted.
+    assert extract(store, Archive(archive).sources(SENTINEL2), SENTINEL2, CutConfig()).scenes == 2
+    assert ("05.00", "L2A") in held(store)
+
+
+def test_of_two_scenes_with_one_id_the_second_is_taken_when_the_first_is_gone(archive, tmp_path):
+    paths = []
+    for folder, days in (("a", 0), ("b", 1)):
+        time = TIME.replace(day=15 + days)
+        path = write_sentinel2_stac(archive / folder, World(0), tile="33UVP", epsg=32633, time=time, **STAC_PLACE)
+        item = json.loads(path.read_text()) | {"id": "twin"}
+        path.write_text(json.dumps(item))
+        paths.append(path)
+    store = Store.at(tmp_path / "data")
+
+    def run():
+        return extract(store, Archive(archive).sources(SENTINEL2), SENTINEL2, CutConfig())
+
+    for _ in range(2):
+        summary = run()
+        assert (summary.scenes, summary.scenes_quarantined) == (1, 1)
+        assert "has the id twin" in read_quarantine(store, SENTINEL2)["reason"][0]
+    paths[0].unlink()
+    summary = run()
+    assert (summary.scenes, summary.scenes_quarantined) == (1, 0)
+    assert read_manifest(store, SENTINEL2)["time"].dt.day.tolist() == [16]
