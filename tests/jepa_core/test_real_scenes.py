@@ -86,12 +86,7 @@ def test_a_real_ground_range_product_is_read_up_to_its_blank_pixels(tmp_path):
     with pytest.raises(ArchiveError, match="has no calibration file of band VV"):
         extract(store, Archive(SAFE).sources(sensor), sensor, CutConfig())
     assert product.name in read_quarantine(store, sensor)["place"][0]
-    archive = tmp_path / "archive"
-    copy = shutil.copytree(product, archive / product.name)
-    stem = next(copy.glob("annotation/*-vv-*.xml")).name
-    (copy / "annotation" / "calibration").mkdir()
-    (copy / "annotation" / "calibration" / f"calibration-{stem}").write_bytes(Image().calibration())
-    scene = Archive(archive).sources(sensor)[0].read()
+    scene = Archive(calibrated(product, tmp_path / "archive")).sources(sensor)[0].read()
     band = scene.rasters["VV"]
     assert (scene.product.orbit_pass, scene.product.relative_orbit) == ("descending", 168)
     assert scene.product.baseline == "003.31"
@@ -113,3 +108,29 @@ def test_the_six_geotiff_pairs_of_a_wheel_are_cut_and_paired(wheels, tmp_path):
     a, b = (read_patches(store, sensor) for sensor in (SENTINEL1, SENTINEL2))
     assert len(pair_patches(a, b, PairingConfig())) == 6
     assert all(len(labels) for labels in a["labels"])
+
+
+def calibrated(product, archive):
+    """A copy of the product with the tables that it came without."""
+    copy = shutil.copytree(product, archive / product.name)
+    stem = next(copy.glob("annotation/*-vv-*.xml")).name
+    (copy / "annotation" / "calibration").mkdir()
+    (copy / "annotation" / "calibration" / f"calibration-{stem}").write_bytes(Image().calibration())
+    return archive
+
+
+@pytest.mark.slow
+def test_the_blank_pixels_of_a_real_ground_range_product_are_cut_to_the_floor(tmp_path):
+    needs(SAFE)
+    (product,) = SAFE.glob("*.SAFE")
+    sensor = SENTINEL1.with_bands(["VV"])
+    store = Store.at(tmp_path / "data")
+    archive = Archive(calibrated(product, tmp_path / "archive"))
+    summary = extract(store, archive.sources(sensor), sensor, CutConfig())
+    # 167 by 250 km less the edges, in cells of 1.44 square kilometres.
+    assert 25_000 < summary.patches < 31_000
+    some = read_patches(store, sensor).iloc[::1000]
+    pixels = read_pixels(store, sensor, some)
+    # Every pixel is 1, far below any noise.
+    assert np.nanmax(pixels) < -45
+    assert np.nanmin(pixels) >= -50
