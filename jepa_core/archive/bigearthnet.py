@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from jepa_core.archive import bigearthnet_v1, bigearthnet_v2
+from jepa_core.archive.listing import stat_of
 from jepa_core.archive.scene import ArchiveError, Fault, ReadyPatch, Scene, Source
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
@@ -32,7 +33,7 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     for (product, table), found in sorted(groups.items(), key=lambda entry: (entry[0][0], str(entry[0][1]))):
         found.sort()
         lists = [table] if table else [root / f"{split}.csv" for split in bigearthnet_v1.SPLITS]
-        stamp = fingerprint([[[f.name, files] for f, files in found], [_stat(path) for path in lists]])
+        stamp = fingerprint([[[f.name, files] for f, files in found], [stat_of(path) for path in lists]])
         folders = [folder for folder, _ in found]
         # The radar products of both versions bear one name.
         place = f"{product} ({table.relative_to(root)})" if table else product
@@ -50,17 +51,9 @@ def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, str,
         match = named.fullmatch(here.name)
         if match and any(name.startswith(here.name) and name.endswith((".tif", ".json")) for name in files):
             inner.clear()
-            yield here, match[1], fingerprint([[name, _stat(here / name)] for name in sorted(files)]), tables[here]
+            yield here, match[1], fingerprint([[name, stat_of(here / name)] for name in sorted(files)]), tables[here]
             # A patch is a leaf: keeping it would make the map as large as the set.
             del tables[here]
-
-
-def _stat(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_mode]
 
 
 def _read_scene(product: str, folders: list[Path], root: Path, table: Path | None, sensor: Sensor) -> Scene:

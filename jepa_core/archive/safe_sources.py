@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from jepa_core.archive.listing import fail
 from jepa_core.archive.safe import Safe, open_safe
 from jepa_core.archive.scene import ArchiveError, Scene, Source
 from jepa_core.fingerprint import fingerprint
@@ -32,15 +33,11 @@ def product_sources(root: Path, sensor: Sensor, read: Callable[[Safe, Sensor], S
         place = Path(str(error.filename))
         broken = ArchiveError(f"{place} cannot be looked into: {error.strerror}")
         # Tried again each time, for what it holds takes no other way to change.
-        yield Source(sensor, str(place.relative_to(root)), "", partial(_fail, broken), remote=True)
+        yield Source(sensor, str(place.relative_to(root)), "", partial(fail, broken), remote=True)
 
 
 def _open_and_read(place: Path, sensor: Sensor, read: Callable[[Safe, Sensor], Scene]) -> Scene:
     return read(open_safe(place), sensor)
-
-
-def _fail(error: ArchiveError) -> Scene:
-    raise error
 
 
 def product_places(root: Path, mission: str, closed: Callable[[OSError], None]) -> Iterator[Path]:

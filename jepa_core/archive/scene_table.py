@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from jepa_core.archive.addresses import local_path
+from jepa_core.archive.listing import stat_of
 from jepa_core.archive.scene import ArchiveError, BandRaster, Scene, Source
 from jepa_core.archive.times import parse_time
 from jepa_core.errors import UnknownNameError
@@ -46,7 +47,7 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
     for scene, rows in sorted(lines.items()):
-        stats = [_stat(root / (row["file"] or "")) for _, row in rows]
+        stats = [stat_of(root / (row["file"] or "")) for _, row in rows]
         yield Source(
             sensor,
             f"{NAME}#{scene}",
@@ -61,14 +62,6 @@ def _is_of(row: dict[str, str], sensor: Sensor) -> bool:
     except UnknownNameError:
         # Nobody's line is everybody's: it must show up somewhere.
         return True
-
-
-def _stat(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_mode]
 
 
 def _read_scene(scene: str, rows: list[tuple[str, dict[str, str]]], root: Path, sensor: Sensor) -> Scene:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from jepa_core.archive.addresses import gdal_address, is_remote, local_path, local_text
-from jepa_core.archive.scene import ArchiveError, Scene, Source
+from jepa_core.archive.listing import fail, stat_of
+from jepa_core.archive.scene import ArchiveError, Source
 from jepa_core.archive.stac_item import read_item, sensor_of
 from jepa_core.archive.stac_remote import api_items, catalogue_items
 from jepa_core.fingerprint import fingerprint
@@ -58,7 +59,7 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
     except (OSError, ValueError, RecursionError) as error:
         # Whose it is cannot be told: both sensors list it.
         broken = ArchiveError(f"{path} is not readable JSON: {error}")
-        yield Source(sensor, place, fingerprint(_stat(path)), partial(_fail, broken))
+        yield Source(sensor, place, fingerprint(stat_of(path)), partial(fail, broken))
         return
     if not isinstance(item, Mapping) or item.get("type") != "Feature" or "stac_version" not in item:
         return
@@ -72,7 +73,7 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         return str(local_path(href, path.parent, root, place))
 
     links = _links(item)
-    stats = [_stat(path.parent / local_text(href)) for href in links if not is_remote(href)]
+    stats = [stat_of(path.parent / local_text(href)) for href in links if not is_remote(href)]
     yield Source(
         sensor,
         place,
@@ -88,18 +89,6 @@ def _links(item: Mapping[str, Any]) -> list[str]:
         return []
     found = [asset.get("href") for asset in assets.values() if isinstance(asset, Mapping)]
     return [href for href in found if isinstance(href, str)]
-
-
-def _stat(path: Path) -> list[int]:
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return []
-    return [status.st_size, status.st_mtime_ns, status.st_mode]
-
-
-def _fail(error: ArchiveError) -> Scene:
-    raise error
 
 
 def _named_catalogues(root: Path, sensor: Sensor) -> Iterator[Source]:
@@ -122,7 +111,7 @@ def _named_catalogues(root: Path, sensor: Sensor) -> Iterator[Source]:
         except Exception as error:
             # Clients raise their own kinds; whatever it is, the rest of the archive goes on.
             broken = ArchiveError(f"{address} cannot be listed: {type(error).__name__} {error}")
-            yield Source(sensor, address, fingerprint(entry), partial(_fail, broken), remote=True)
+            yield Source(sensor, address, fingerprint(entry), partial(fail, broken), remote=True)
 
 
 def _locate_of_catalogue(root: Path, local: bool, href: str) -> str:

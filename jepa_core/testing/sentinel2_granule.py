@@ -1,5 +1,6 @@
 """`MTD_TL.xml` and `MTD_DS.xml`: metadata of a Sentinel-2 tile and of its datastrip."""
 
+from jepa_core.testing.sentinel2_metadata import datatake
 from jepa_core.testing.sentinel2_product import Sentinel2Product, iso
 from jepa_core.testing.xml import Element, node
 
@@ -68,15 +69,7 @@ def datastrip_metadata(product: Sentinel2Product) -> Element:
         f"n1:{level}_DataStrip_ID",
         node(
             "n1:General_Info",
-            node(
-                "Datatake_Info",
-                node("SPACECRAFT_NAME", f"Sentinel-{product.platform[1:]}"),
-                node("DATATAKE_TYPE", "INS-NOBS"),
-                node("DATATAKE_SENSING_START", iso(product.time)),
-                node("SENSING_ORBIT_NUMBER", product.relative_orbit),
-                node("SENSING_ORBIT_DIRECTION", "DESCENDING"),
-                datatakeIdentifier=product.datatake_id,
-            ),
+            datatake("Datatake_Info", product),
             node(
                 "Datastrip_Time_Info",
                 node("DATASTRIP_SENSING_START", iso(product.strip_time)),

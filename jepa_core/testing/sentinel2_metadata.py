@@ -99,15 +99,7 @@ def _product_info(product: Sentinel2Product, level: str, image_files: list[str])
         node("GENERATION_TIME", iso(product.processed)),
         node("PREVIEW_IMAGE_URL", "Not applicable"),
         node("PREVIEW_GEO_INFO", "Not applicable"),
-        node(
-            "Datatake",
-            node("SPACECRAFT_NAME", f"Sentinel-{product.platform[1:]}"),
-            node("DATATAKE_TYPE", "INS-NOBS"),
-            node("DATATAKE_SENSING_START", iso(product.time)),
-            node("SENSING_ORBIT_NUMBER", product.relative_orbit),
-            node("SENSING_ORBIT_DIRECTION", "DESCENDING"),
-            datatakeIdentifier=product.datatake_id,
-        ),
+        datatake("Datatake", product),
         node("Query_Options", node("PRODUCT_FORMAT", "SAFE_COMPACT"), completeSingleTile="true"),
         node("Product_Organisation", node("Granule_List", granule)),
     )
@@ -166,3 +158,16 @@ def _spectral_information(index: int, band: str) -> Element:
     physical = band.replace("B0", "B")
     resolution = node("RESOLUTION", NATIVE_M[band])
     return node("Spectral_Information", resolution, wavelength, bandId=str(index), physicalBand=physical)
+
+
+def datatake(tag: str, product: Sentinel2Product) -> Element:
+    """The acquisition that the product is of, under the name that it bears in a file."""
+    return node(
+        tag,
+        node("SPACECRAFT_NAME", f"Sentinel-{product.platform[1:]}"),
+        node("DATATAKE_TYPE", "INS-NOBS"),
+        node("DATATAKE_SENSING_START", iso(product.time)),
+        node("SENSING_ORBIT_NUMBER", product.relative_orbit),
+        node("SENSING_ORBIT_DIRECTION", "DESCENDING"),
+        datatakeIdentifier=product.datatake_id,
+    )
