@@ -82,12 +82,13 @@ def descriptor_files(store: Store, model: TrainedModel) -> list[Path]:
 def _describe_scene(store: Store, model: TrainedModel, sensor: Sensor, scene: str, path: Path) -> None:
     rows = read_table(store.patches(sensor) / scene / "patches.parquet", PATCHES)
     columns: dict[str, pa.Array] = {"patch_id": pa.array(rows["patch_id"].tolist(), pa.string())}
-    found: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in PURPOSES}
+    purposes = model.variant.purposes
+    found: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in purposes}
     for start in range(0, len(rows), _BATCH):
         pixels = read_pixels(store, sensor, rows.iloc[start : start + _BATCH])
-        for purpose in PURPOSES:
+        for purpose in purposes:
             found[purpose].append(model.describe(pixels, sensor, purpose))
-    for purpose in PURPOSES:
+    for purpose in purposes:
         vectors = np.concatenate(found[purpose])
         check_unit(vectors, f"{purpose} descriptors of {scene}")
         half = pa.array(vectors.astype(np.float16).ravel())
@@ -111,7 +112,7 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
     """
     folder = store.descriptors(variant, model_fingerprint) / sensor.name
     ids: list[np.ndarray] = []
-    vectors: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in PURPOSES}
+    vectors: dict[Purpose, list[np.ndarray]] = {}
     for path, table in _scene_tables(store, folder, sensor):
         about = json.loads((table.schema.metadata or {}).get(b"jepa", b"{}"))
         if about.get("model") != model_fingerprint:
@@ -120,11 +121,11 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
                 f"not of {short(model_fingerprint)}"
             )
         ids.append(np.asarray(table["patch_id"].to_pylist(), dtype=object))
-        for purpose in PURPOSES:
+        for purpose in (p for p in PURPOSES if p in table.column_names):
             flat = table[purpose].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             found = flat.reshape(len(table), -1).astype(np.float32)
             check_unit(found, f"{purpose} descriptors in {path}")
-            vectors[purpose].append(found / np.linalg.norm(found, axis=1, keepdims=True))
+            vectors.setdefault(purpose, []).append(found / np.linalg.norm(found, axis=1, keepdims=True))
     if not ids:
         raise DescriptorError(f"no {sensor.name} patches to have descriptors of")
     patch_ids = np.concatenate(ids)

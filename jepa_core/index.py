@@ -14,7 +14,7 @@ from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.fingerprint import short
 from jepa_core.sensors import Sensor
 from jepa_core.tables import INDEX_IDS, read_table, write_table
-from jepa_core.vectors import PURPOSES, Descriptors, Purpose, check_unit
+from jepa_core.vectors import Descriptors, Purpose, check_unit, serving
 
 
 class BrokenIndexError(JepaError):
@@ -55,8 +55,8 @@ class DescriptorIndex:
     dimension: int
     """Of the vectors."""
 
-    flat: Mapping[tuple[Purpose, str], faiss.Index]
-    """By purpose and sensor name."""
+    flat: Mapping[Purpose, Mapping[str, faiss.Index]]
+    """By kind of descriptor and sensor name; a model may have one kind for both purposes."""
 
     names: Mapping[int, str]
     """Patch id of each vector id."""
@@ -85,7 +85,7 @@ class DescriptorIndex:
         if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
             raise JepaError(f"queries have the shape {vectors.shape}, not (n, {self.dimension})")
         check_unit(vectors, "queries")
-        index = self.flat[purpose, sensor.name]
+        index = self._of(purpose, sensor)
         scores, ids = index.search(np.ascontiguousarray(vectors, np.float32), min(k, index.ntotal))
         return Hits(
             [[self.names[int(i)] for i in row] for row in ids],
@@ -99,10 +99,13 @@ class DescriptorIndex:
             UnknownNameError: the patch is not in the index of that sensor.
         """
         try:
-            found = self.flat[purpose, sensor.name].reconstruct(vector_id(patch_id))
+            found = self._of(purpose, sensor).reconstruct(vector_id(patch_id))
         except RuntimeError as error:
             raise UnknownNameError(f"no {sensor.name} patch {patch_id!r} in the index") from error
         return np.asarray(found)[None]
+
+    def _of(self, purpose: Purpose, sensor: Sensor) -> faiss.Index:
+        return self.flat[serving(purpose, self.flat)][sensor.name]
 
 
 def build_index(folder: Path, variant: str, model: str, descriptors: Mapping[str, Descriptors]) -> int:
@@ -126,8 +129,7 @@ def build_index(folder: Path, variant: str, model: str, descriptors: Mapping[str
         for sensor, of_sensor in descriptors.items():
             ids = np.array([vector_id(name) for name in of_sensor.patch_ids], dtype=np.int64)
             rows.append(pd.DataFrame({"id": ids, "patch_id": of_sensor.patch_ids, "sensor": sensor}))
-            for purpose in PURPOSES:
-                vectors = of_sensor.vectors[purpose]
+            for purpose, vectors in of_sensor.vectors.items():
                 dimension = vectors.shape[1]
                 index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
                 index.add_with_ids(np.ascontiguousarray(vectors, np.float32), ids)
@@ -144,6 +146,7 @@ def build_index(folder: Path, variant: str, model: str, descriptors: Mapping[str
             "dimension": dimension,
             "kind": "exact inner product (faiss IndexFlatIP under IndexIDMap2)",
             "sensors": list(descriptors),
+            "purposes": list(next(iter(descriptors.values())).vectors),
             "patches": len(table),
         }
         atomic.write_json(temporary / "index.json", about)
@@ -159,22 +162,23 @@ def open_index(folder: Path) -> DescriptorIndex:
     if not (folder / "index.json").exists():
         raise BrokenIndexError(f"no index at {folder}")
     about = atomic.read_json(folder / "index.json")
-    flat = {}
-    for purpose in PURPOSES:
+    flat: dict[Purpose, dict[str, faiss.Index]] = {purpose: {} for purpose in about["purposes"]}
+    for purpose in flat:
         for sensor in about["sensors"]:
             path = folder / _file_name(purpose, sensor)
             try:
-                flat[purpose, sensor] = faiss.read_index(str(path))
+                flat[purpose][sensor] = faiss.read_index(str(path))
             except RuntimeError as error:
                 raise BrokenIndexError(f"{path} is not readable ({error}); delete {folder} and run again") from error
     ids = read_table(folder / "ids.parquet", INDEX_IDS)
-    for (purpose, sensor), index in flat.items():
-        expected = int((ids["sensor"] == sensor).sum())
-        if index.ntotal != expected or index.d != about["dimension"]:
-            raise BrokenIndexError(
-                f"{folder / _file_name(purpose, sensor)} holds {index.ntotal} vectors of dimension {index.d}, "
-                f"not {expected} of {about['dimension']}; delete {folder} and run again"
-            )
+    for purpose, by_sensor in flat.items():
+        for sensor, index in by_sensor.items():
+            expected = int((ids["sensor"] == sensor).sum())
+            if index.ntotal != expected or index.d != about["dimension"]:
+                raise BrokenIndexError(
+                    f"{folder / _file_name(purpose, sensor)} holds {index.ntotal} vectors of dimension {index.d}, "
+                    f"not {expected} of {about['dimension']}; delete {folder} and run again"
+                )
     names = dict(zip(ids["id"].tolist(), ids["patch_id"].tolist(), strict=True))
     return DescriptorIndex(about["variant"], about["model"], about["dimension"], flat, names)
 

@@ -14,7 +14,7 @@ from jepa_core import atomic
 from jepa_core.device import best_device
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import file_digest, fingerprint
-from jepa_core.sensors import SENSORS, Sensor
+from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import BandStatistics, normalise
 from jepa_core.tables import HISTORY, write_table
 from jepa_core.variants import registry
@@ -39,6 +39,9 @@ class TrainedModel:
     variant: Variant
     """The network, in evaluation mode."""
 
+    sensors: Mapping[str, Sensor]
+    """By name: the bands that it was trained with."""
+
     statistics: Statistics
     """What inputs are normalised with."""
 
@@ -58,10 +61,16 @@ class TrainedModel:
             float32 (patches, dimension).
 
         Raises:
-            ModelError: the model was not trained on this sensor.
+            ModelError: the model was not trained on this sensor, or not with these bands.
         """
-        if sensor.name not in self.variant.sensors:
-            raise ModelError(f"{self.name} knows {', '.join(self.variant.sensors)}, not {sensor.name}")
+        if sensor.name not in self.sensors:
+            raise ModelError(f"{self.name} knows {', '.join(self.sensors)}, not {sensor.name}")
+        trained = self.sensors[sensor.name]
+        if trained.band_names != sensor.band_names:
+            raise ModelError(
+                f"{self.name} was trained on {sensor.name} bands {', '.join(trained.band_names)}, "
+                f"not {', '.join(sensor.band_names)}"
+            )
         images = normalise(pixels, sensor, self.statistics[sensor.name])
         on = next(self.variant.parameters()).device
         vectors = self.variant.describe(torch.from_numpy(images).to(on), sensor.name, purpose)
@@ -73,6 +82,7 @@ def save_model(
     name: str,
     variant: Variant,
     config: Any,
+    sensors: Mapping[str, Sensor],
     statistics: Statistics,
     history: Sequence[Mapping[str, float]],
     about: Mapping[str, Any],
@@ -84,6 +94,7 @@ def save_model(
         name: of the method.
         variant: the network.
         config: its config record.
+        sensors: by name, with the bands of the training pairs.
         statistics: of the training pairs.
         history: figures of each training step.
         about: whatever else is worth keeping (recipe, seed, figures); not part of the fingerprint.
@@ -97,7 +108,7 @@ def save_model(
         identity = {
             "variant": name,
             "config": registry.config_to_json(config),
-            "bands": {s: list(SENSORS[s].band_names) for s in variant.sensors},
+            "sensors": {name: sensor_to_json(sensor) for name, sensor in sensors.items()},
             "statistics": {
                 s: {band: asdict(values) for band, values in bands.items()} for s, bands in statistics.items()
             },
@@ -116,8 +127,7 @@ def load_model(folder: Path) -> TrainedModel:
     """Reads and checks a model.
 
     Raises:
-        ModelError: weights or description were changed since they were written, or the sensors' bands are
-            others than those it was trained with.
+        ModelError: weights or description were changed since they were written.
     """
     if not all((folder / name).exists() for name in ("model.json", "weights.safetensors")):
         raise ModelError(f"no whole model in {folder}; delete it and run again")
@@ -126,15 +136,14 @@ def load_model(folder: Path) -> TrainedModel:
     weights = folder / "weights.safetensors"
     if file_digest(weights) != identity["weights_sha256"] or fingerprint(identity) != fields["fingerprint"]:
         raise ModelError(f"the files in {folder} are not those that were written; delete it and run again")
-    for name, bands in identity["bands"].items():
-        if tuple(bands) != SENSORS[name].band_names:
-            raise ModelError(f"{folder} was trained on {name} bands {', '.join(bands)}")
     config = registry.config_from_json(identity["variant"], identity["config"])
-    counts = {name: len(bands) for name, bands in identity["bands"].items()}
+    sensors = {name: sensor_from_json(fields) for name, fields in identity["sensors"].items()}
+    counts = {name: len(sensor.bands) for name, sensor in sensors.items()}
     variant = registry.build(identity["variant"], config, counts, seed=0)
     variant.load_state_dict(load_file(weights))
     statistics = {
         name: {band: BandStatistics(**values) for band, values in bands.items()}
         for name, bands in identity["statistics"].items()
     }
-    return TrainedModel(identity["variant"], variant.eval().to(best_device()), statistics, fields["fingerprint"])
+    on = variant.eval().to(best_device())
+    return TrainedModel(identity["variant"], on, sensors, statistics, fields["fingerprint"])

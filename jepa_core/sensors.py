@@ -1,7 +1,8 @@
 """The sensors and their bands: by name, with unit, native resolution and the range that values may take."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from jepa_core.errors import UnknownNameError
 
@@ -123,3 +124,14 @@ def sensor_named(name: str) -> Sensor:
             return sensor
     known = ", ".join(f"{s.short} ({s.name})" for s in SENSORS.values())
     raise UnknownNameError(f"unknown sensor {name!r}; known are {known}")
+
+
+def sensor_to_json(sensor: Sensor) -> dict[str, Any]:
+    """The record as JSON holds it."""
+    return asdict(sensor)
+
+
+def sensor_from_json(fields: Mapping[str, Any]) -> Sensor:
+    """The record that `sensor_to_json` and JSON made `fields` from."""
+    bands = tuple(Band(**band | {"mean_range": tuple(band["mean_range"])}) for band in fields["bands"])
+    return Sensor(**{**fields, "bands": bands})

@@ -1,5 +1,6 @@
 """Descriptors in memory, and what makes a vector one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,11 @@ class DescriptorError(JepaError):
     """Descriptors are missing, of another model, or not unit vectors."""
 
 
+def serving(purpose: Purpose, kinds: Collection[Purpose]) -> Purpose:
+    """Which of a model's kinds of descriptors serves a purpose: its own where there is one, else the only one."""
+    return purpose if purpose in kinds else next(iter(kinds))
+
+
 @dataclass(frozen=True)
 class Descriptors:
     """Descriptors of many patches of one sensor."""
@@ -28,7 +34,11 @@ class Descriptors:
     """(patches,), text, sorted."""
 
     vectors: dict[Purpose, np.ndarray]
-    """By purpose: float32 (patches, dimension), unit norm."""
+    """By kind: float32 (patches, dimension), unit norm; a model may have one kind for both purposes."""
+
+    def serving(self, purpose: Purpose) -> np.ndarray:
+        """The vectors to search with for a purpose."""
+        return self.vectors[serving(purpose, self.vectors)]
 
 
 def check_unit(vectors: np.ndarray, what: str) -> None:

@@ -6,8 +6,8 @@ then: everything downstream is computed again, a trained model included.
 
 PATCHES = "2"
 PAIRS = "1"
-CACHE = "1"
-MODEL = {"crjepa": "1"}
+CACHE = "2"
+MODEL = {"ijepa": "1", "mae": "1", "rejepa": "1", "xjepa": "1", "crjepa": "2"}
 DESCRIPTORS = "1"
 INDEX = "1"
 BENCHMARK = "1"

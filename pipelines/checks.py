@@ -110,12 +110,13 @@ def _index(variant: str) -> Callable[[Store], Finding]:
         whole = index.model == current_model(store, variant).fingerprint
         for sensor in (SENTINEL1, SENTINEL2):
             ids = read_patches(store, sensor, ["patch_id"])["patch_id"]
-            whole &= index.flat["same", sensor.name].ntotal == len(ids)
+            held = [int(by_sensor[sensor.name].ntotal) for by_sensor in index.flat.values()]
+            whole &= held == [len(ids)] * len(held)
             # A patch is nearest to itself, or the ids are mixed up.
             probe = str(ids.iloc[len(ids) // 2])
             vector = index.vector(probe, "same", sensor)
             whole &= probe in index.search(vector, index.model, "same", sensor, 3).patch_ids[0]
-            figures[f"{sensor.name}_vectors"] = int(index.flat["same", sensor.name].ntotal)
+            figures[f"{sensor.name}_vectors"] = held[0]
         return whole, figures
 
     return look

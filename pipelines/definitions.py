@@ -10,7 +10,7 @@ from pipelines.assets.pretraining import model_asset
 from pipelines.checks import ingest_checks, variant_checks
 from pipelines.resources import Tracking, Workspace
 
-VARIANTS = ("crjepa",)
+VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa")
 
 ASSETS: list[dg.AssetsDefinition] = [sentinel1_patches, sentinel2_patches, patch_pairs]
 CHECKS: list[dg.AssetChecksDefinition] = ingest_checks()

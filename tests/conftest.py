@@ -18,7 +18,7 @@ from jepa_core.patch_store import read_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.tables import PAIRS, write_table
-from jepa_core.training.pretrain import pretrain
+from jepa_core.training.pretrain import Choice, pretrain
 from jepa_core.vectors import Descriptors
 from tests.synthetic import write_pairs
 
@@ -85,10 +85,7 @@ def trained(cut_store: Store, pairs: pd.DataFrame) -> TrainedModel:
     """A model trained for one epoch on the synthetic archive."""
     done = pretrain(
         cut_store,
-        "crjepa",
-        size="tiny",
-        seed=0,
-        epochs=1,
+        Choice("crjepa", epochs=1),
         pairs=pairs,
         sensors=(SENTINEL1, SENTINEL2),
         stage_fingerprint="0" * 64,

@@ -12,6 +12,7 @@ from jepa_core.evaluation import baselines, metrics
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
+from jepa_core.vectors import PURPOSES
 
 K = 5
 """Depth of the main figure, as CR-JEPA and X-JEPA report it."""
@@ -128,7 +129,7 @@ def _side(
         sensor=sensor,
         test=_statistics(store, sensor, of_test),
         train=_statistics(store, sensor, patches.loc[train]),
-        vectors={purpose: v[rows] for purpose, v in descriptors.vectors.items()},
+        vectors={purpose: descriptors.serving(purpose)[rows] for purpose in PURPOSES},
         labels=multi_hot(of_test["labels"]),
     )
 

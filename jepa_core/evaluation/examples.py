@@ -35,7 +35,7 @@ def example_searches(
     for sensor, column in zip(sensors, ("patch_a", "patch_b"), strict=True):
         found = read_descriptors(store, variant, model_fingerprint, sensor)
         rows = np.searchsorted(found.patch_ids, test[column].to_numpy(dtype=object))
-        vectors[sensor.name] = found.vectors["cross"][rows]
+        vectors[sensor.name] = found.serving("cross")[rows]
         patches[sensor.name] = read_patches(store, sensor).set_index("patch_id", drop=False).loc[test[column]]
     query, gallery = sensors
     cosines = vectors[query.name] @ vectors[gallery.name].T

@@ -9,10 +9,20 @@ class Trunk(nn.Module):
 
     def __init__(self, width: int, depth: int, heads: int, mlp_ratio: float) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth)))
-        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True) for _ in range(depth))
+        # 1e-6 as in every block of timm's.
+        self.norm = nn.LayerNorm(width, eps=1e-6)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(batch, tokens, width) to the same shape."""
-        features: Tensor = self.norm(self.blocks(tokens))
+    def forward(self, tokens: Tensor, present: Tensor | None = None) -> Tensor:
+        """Tokens to features of the same shape.
+
+        Args:
+            tokens: (batch, tokens, width).
+            present: booleans (batch, tokens), false where a token is padding that no other may look at; what
+                comes out at such places means nothing.
+        """
+        mask = None if present is None else present[:, None, None, :]
+        for block in self.blocks:
+            tokens = block(tokens, attn_mask=mask)
+        features: Tensor = self.norm(tokens)
         return features

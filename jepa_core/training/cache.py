@@ -15,7 +15,7 @@ from jepa_core import atomic
 from jepa_core.errors import NotMaterializedError
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.progress import track
-from jepa_core.sensors import Sensor
+from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import BandStatistics, band_statistics
 from jepa_core.store import Store
 
@@ -29,6 +29,9 @@ class TrainingCache:
 
     pixels: dict[str, np.ndarray]
     """By sensor name: memory-mapped (pairs, bands, y, x) in the sensor's unit."""
+
+    sensors: dict[str, Sensor]
+    """By sensor name: the bands that the pixels hold."""
 
     statistics: dict[str, dict[str, BandStatistics]]
     """By sensor and band name, over these pairs."""
@@ -63,10 +66,14 @@ def build_cache(store: Store, folder: Path, pairs: pd.DataFrame, sensors: tuple[
             _write_array(path, store, sensor, rows)
             array = np.load(path, mmap_mode="r")
             statistics[sensor.name] = band_statistics(_blocks(array), sensor)
-        atomic.write_json(
-            temporary / "cache.json",
-            {name: {band: asdict(values) for band, values in bands.items()} for name, bands in statistics.items()},
-        )
+        about = {
+            sensor.name: {
+                "sensor": sensor_to_json(sensor),
+                "statistics": {band: asdict(values) for band, values in statistics[sensor.name].items()},
+            }
+            for sensor in sensors
+        }
+        atomic.write_json(temporary / "cache.json", about)
 
 
 def open_cache(folder: Path) -> TrainingCache:
@@ -74,8 +81,10 @@ def open_cache(folder: Path) -> TrainingCache:
     fields = atomic.read_json(folder / "cache.json")
     return TrainingCache(
         pixels={name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in fields},
+        sensors={name: sensor_from_json(about["sensor"]) for name, about in fields.items()},
         statistics={
-            name: {band: BandStatistics(**values) for band, values in bands.items()} for name, bands in fields.items()
+            name: {band: BandStatistics(**values) for band, values in about["statistics"].items()}
+            for name, about in fields.items()
         },
     )
 

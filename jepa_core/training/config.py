@@ -1,17 +1,22 @@
 """Settings of a training run."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The defaults are CR-JEPA's published recipe (section 4), but for mixed precision, which is not used yet."""
+    """The defaults are CR-JEPA's published recipe (section 4)."""
 
     epochs: int = 400
     """Passes over the training pairs."""
 
     batch_size: int = 512
-    """Pairs in a batch; all of them where there are fewer."""
+    """Pairs in a batch, over all processes; all pairs where there are fewer."""
+
+    micro_batch: int | None = None
+    """Pairs that go through the network at once in each process; None: as many as a batch has. Loss and gradient are
+    those of the whole batch all the same; a batch in parts is encoded twice."""
 
     start_learning_rate: float = 1e-4
     """At the first step."""
@@ -26,16 +31,64 @@ class TrainingConfig:
     """Epochs of linear rise; a cosine falls from there."""
 
     weight_decay: float = 0.04
-    """AdamW's, on matrices only: not on biases, norms, positions and queries."""
+    """AdamW's at the first step, on matrices only: not on biases, norms, positions and queries."""
+
+    end_weight_decay: float = 0.04
+    """At the last step; a cosine leads there."""
+
+    momentum: float = 0.996
+    """Of target encoders at the first step (I-JEPA, X-JEPA); methods without one do not use it."""
+
+    end_momentum: float = 1.0
+    """At the last step; a straight line leads there."""
 
     gradient_clip: float = 1.0
-    """Largest norm of the whole gradient."""
+    """Largest norm of the gradient of each independent part of a method."""
+
+    mixed_precision: bool = True
+    """bfloat16 where the accelerator has it; never on a CPU. Losses over the batch are float32 always."""
 
     checkpoint_seconds: float = 20.0
     """What a killed run loses at most."""
 
     monitor_steps: int = 20
     """Steps between two looks at the embeddings."""
+
+    probe_steps: int = 1000
+    """Steps between two searches of labelled validation pairs, and one at the end; where there are labels."""
+
+    least_spread: float = 0.01
+    """Collapse is suspected where unit embeddings spread less: 1 is as far as they can, 0 is all in one point. Ours."""
+
+    least_rank: float = 1.5
+    """Likewise, of the effective rank, where the batch allows more. Ours."""
+
+    patience: int = 10
+    """Looks in a row at which collapse is suspected that end the run. Ours."""
+
+    @classmethod
+    def tiny(cls, **changes: Any) -> "TrainingConfig":
+        """Minutes on two CPU cores: 300 steps where there are no more than 32 pairs.
+
+        Target encoders have a memory of some 20 steps: at 0.996 they would hardly have left their random start.
+        """
+        recipe = cls(
+            epochs=300,
+            batch_size=32,
+            start_learning_rate=5e-5,
+            peak_learning_rate=5e-4,
+            warmup_epochs=30,
+            momentum=0.95,
+            checkpoint_seconds=10.0,
+            probe_steps=100,
+        )
+        return replace(recipe, **changes)
+
+    @classmethod
+    def small(cls, **changes: Any) -> "TrainingConfig":
+        """Hours on one accelerator with some ten thousand pairs."""
+        recipe = cls(epochs=100, batch_size=256, start_learning_rate=5e-5, peak_learning_rate=5e-4, warmup_epochs=10)
+        return replace(recipe, **changes)
 
     def for_epochs(self, epochs: int) -> "TrainingConfig":
         """The same recipe over another number of epochs, the warm-up keeping its share.

@@ -5,27 +5,23 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import nn
 from torch.optim import AdamW
 from tqdm import tqdm
 
-from jepa_core.errors import JepaError
 from jepa_core.progress import track
 from jepa_core.training.batches import batch_at, model_generator, steps_per_epoch
 from jepa_core.training.cache import TrainingCache
 from jepa_core.training.checkpoint import load_checkpoint, save_checkpoint
 from jepa_core.training.config import TrainingConfig
-from jepa_core.training.monitors import effective_rank, least_std, mean_std
-from jepa_core.training.schedule import learning_rate
+from jepa_core.training.group import Group
+from jepa_core.training.prefetch import ahead
+from jepa_core.training.schedule import learning_rate, momentum, weight_decay
+from jepa_core.training.step import Step
+from jepa_core.training.watch import Row, TrainingError, look, suspected, suspicions
 from jepa_core.variants.variant import TrainingLoss, Variant
 
-Row = dict[str, float]
-"""Figures of one step, by name; `step` counts from 1."""
-
-
-class TrainingError(JepaError):
-    """Training cannot go on."""
+_NOT_DECAYED = {"position", "query", "psa_factor"}
 
 
 def train(
@@ -35,6 +31,8 @@ def train(
     seed: int,
     folder: Path,
     on_step: Callable[[Row], None] = lambda row: None,
+    group: Group | None = None,
+    probe: Callable[[Variant, TrainingCache], Row] | None = None,
 ) -> list[Row]:
     """Trains in place, from the last checkpoint in `folder` where there is one.
 
@@ -42,76 +40,104 @@ def train(
     not, bit for bit on the CPU of one machine.
 
     Args:
-        variant: a freshly built method, on the device to train on.
+        variant: a freshly built method, on the group's device.
         cache: the training pairs.
         config: the recipe.
         seed: of order, augmentation, masks and slices.
         folder: for checkpoints; one a run.
-        on_step: is given each step's figures, those of steps before a resume included.
+        on_step: is given each step's figures, those of steps before a resume included; in the first process.
+        group: the processes that share each batch; by default this one alone, where the variant is.
+        probe: looks at the network now and then, in the first process.
 
     Returns:
         The figures of every step.
 
     Raises:
-        TrainingError: the loss is no longer a number.
+        TrainingError: the loss is no longer a number, or the embeddings have collapsed.
     """
-    device = next(variant.parameters()).device
-    optimizer = AdamW(_parameter_groups(variant, config.weight_decay))
+    group = group or Group(device=next(variant.parameters()).device)
+    optimizer = AdamW(_parameter_groups(variant))
     per_epoch = steps_per_epoch(len(cache), config.batch_size)
+    batch = min(config.batch_size, len(cache))
+    share = group.share(batch)
     total = config.epochs * per_epoch
     done, history = load_checkpoint(folder, variant, optimizer)
-    for row in history:
-        on_step(row)
+    if group.leads:
+        for row in history:
+            on_step(row)
+    doubts = suspicions(history, batch, config)
+    step_of = Step(variant, group, config.micro_batch, config.mixed_precision, total - done)
     saved = time.monotonic()
     variant.train()
-    progress = track(range(done, total), "Training", unit="step")
+    batches = ahead(
+        lambda step: batch_at(cache, step, config.batch_size, seed, variant.paired, share),
+        range(done, total),
+        group.device,
+    )
+    progress = track(range(done, total), "Training", unit="step") if group.leads else range(done, total)
+    started = time.perf_counter()
     for step in progress:
-        started = time.perf_counter()
-        rate = learning_rate(step, per_epoch, config)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        batch = batch_at(cache, step, config.batch_size, seed)
-        loss = variant.training_loss(
-            {name: images.to(device) for name, images in batch.items()}, model_generator(seed, step)
-        )
+        images = next(batches)
+        waited = time.perf_counter() - started
+        rate, decay = learning_rate(step, per_epoch, config), weight_decay(step, total, config)
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = rate
+            parameters["weight_decay"] = decay if parameters["decayed"] else 0.0
         optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(variant.parameters(), config.gradient_clip)
+        loss, sums = step_of(images, batch, model_generator(seed, step))
+        norms = [
+            float(nn.utils.clip_grad_norm_(part.parameters(), config.gradient_clip)) for part in variant.independent()
+        ]
         # Before the weights are touched: what is saved is always good.
-        if not (math.isfinite(loss.total.item()) and math.isfinite(norm.item())):
+        if not (math.isfinite(loss.total.item()) and all(map(math.isfinite, norms))):
             raise TrainingError(
-                f"the loss is {loss.total.item()} and its gradient's norm {norm.item()} at step {step + 1}; the last "
+                f"the loss is {loss.total.item()} and its gradient's norm {max(norms)} at step {step + 1}; the last "
                 f"good state, of step {done}, is in {folder}. Look for pixels far outside their band's range."
             )
         optimizer.step()
+        variant.after_step(momentum(step, total, config), sums)
 
-        row = _row(step, loss, rate, float(norm), time.perf_counter() - started)
-        if (step + 1) % config.monitor_steps == 0 or step + 1 == total:
-            row |= _monitors(loss)
+        now = time.perf_counter()
+        row = _row(step, loss, rate, max(norms), now - started, waited) | {"images_per_second": batch / (now - started)}
+        started = now
+        if not group.leads:
+            continue
+        last = step + 1 == total
+        if (step + 1) % config.monitor_steps == 0 or last:
+            row |= look(loss, variant.paired)
+            doubt = suspected(row, batch, config)
+            doubts = doubts + 1 if doubt else 0
+            if doubts >= config.patience:
+                raise TrainingError(
+                    f"collapsed: at step {step + 1} {doubt}, and it has looked like that for {doubts} looks, "
+                    f"{config.monitor_steps} steps apart. The last good state, of step {done}, is in {folder}. Look at "
+                    "what keeps the method from collapse: the weights of its regulariser, or too high a learning rate."
+                )
+        if probe is not None and ((step + 1) % config.probe_steps == 0 or last):
+            row |= probe(variant, cache)
         history.append(row)
         on_step(row)
         if isinstance(progress, tqdm):
             progress.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
-        if time.monotonic() - saved > config.checkpoint_seconds or step + 1 == total:
+        # Nothing is saved while collapse is suspected: what is on disk is good.
+        if (time.monotonic() - saved > config.checkpoint_seconds and not doubts) or last:
             save_checkpoint(folder, step + 1, variant, optimizer, history)
             saved, done = time.monotonic(), step + 1
     return history
 
 
-def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices are decayed; biases, norms, positions and queries are not."""
-    matrices: list[nn.Parameter] = []
+def _parameter_groups(model: nn.Module) -> list[dict[str, object]]:
+    """Matrices are decayed; biases, norms, positions and queries are not, nor what is not trained."""
+    decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
-        plain = parameter.ndim >= 2 and not name.endswith(("position", "query"))
-        (matrices if plain else others).append(parameter)
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+        if parameter.requires_grad:
+            matrix = parameter.ndim >= 2 and not _NOT_DECAYED & set(name.split("."))
+            (decayed if matrix else others).append(parameter)
+    return [{"params": decayed, "decayed": True}, {"params": others, "decayed": False}]
 
 
-def _row(step: int, loss: TrainingLoss, rate: float, norm: float, seconds: float) -> Row:
+def _row(step: int, loss: TrainingLoss, rate: float, norm: float, seconds: float, waited: float) -> Row:
     return {
         "step": float(step + 1),
         "loss": loss.total.item(),
@@ -119,14 +145,5 @@ def _row(step: int, loss: TrainingLoss, rate: float, norm: float, seconds: float
         "learning_rate": rate,
         "gradient_norm": norm,
         "seconds": seconds,
+        "seconds_waiting_for_data": waited,
     }
-
-
-def _monitors(loss: TrainingLoss) -> Row:
-    figures = {}
-    with torch.no_grad():
-        for name, embeddings in loss.embeddings.items():
-            figures[f"std_{name}"] = mean_std(embeddings)
-            figures[f"least_std_{name}"] = least_std(embeddings)
-            figures[f"effective_rank_{name}"] = effective_rank(embeddings)
-    return figures

@@ -2,23 +2,27 @@
 
 import math
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from jepa_core import versions
 from jepa_core.atomic import read_json
-from jepa_core.device import best_device
-from jepa_core.errors import JepaError, UnknownNameError
+from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
-from jepa_core.model import load_model, save_model
-from jepa_core.sensors import Sensor
+from jepa_core.model import load_model
+from jepa_core.sensors import Sensor, sensor_to_json
 from jepa_core.store import Store
 from jepa_core.tables import HISTORY, read_table, records
-from jepa_core.training.cache import build_cache, open_cache
-from jepa_core.training.loop import Row, train
+from jepa_core.training.cache import build_cache
+from jepa_core.training.config import TrainingConfig
+from jepa_core.training.group import Group
+from jepa_core.training.job import Job, run_job
+from jepa_core.training.launch import run_in_processes
+from jepa_core.training.watch import Row
 from jepa_core.variants import registry
 
 
@@ -42,12 +46,47 @@ class Pretrained:
     """Training pairs."""
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What is trained and how, as a user chooses it."""
+
+    variant: str
+    """Name of the method."""
+
+    size: str = "tiny"
+    """A size that it has."""
+
+    seed: int = 0
+    """Of weights, order, masks and slices."""
+
+    epochs: int | None = None
+    """Instead of the recipe's; the warm-up keeps its share."""
+
+    processes: int = 1
+    """Processes that share each batch; more than one are started by `torchrun`."""
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the method's config that are to be others than the size's."""
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the recipe that are to be others than the size's."""
+
+    def settled(self) -> tuple[Any, TrainingConfig]:
+        """The method's config and the recipe.
+
+        Raises:
+            UnknownNameError: no such method, size or field, or a value that a field cannot hold.
+        """
+        config, recipe = registry.size_of(self.variant, self.size)
+        recipe = registry.changed(recipe, self.recipe, "the recipe")
+        if self.epochs is not None:
+            recipe = recipe.for_epochs(self.epochs)
+        return registry.changed(config, self.model, f"the config of {self.variant}"), recipe
+
+
 def pretrain(
     store: Store,
-    name: str,
-    size: str,
-    seed: int,
-    epochs: int | None,
+    choice: Choice,
     pairs: pd.DataFrame,
     sensors: tuple[Sensor, Sensor],
     stage_fingerprint: str,
@@ -58,46 +97,43 @@ def pretrain(
 
     Args:
         store: the data root.
-        name: of the method.
-        size: a size that it has.
-        seed: of weights, order, masks and slices.
-        epochs: instead of the recipe's.
-        pairs: all pairs (schema `tables.PAIRS`).
+        choice: what is trained and how.
+        pairs: all pairs (schema `tables.PAIRS`), which lie in the data root.
         sensors: of `patch_a` and `patch_b`.
         stage_fingerprint: names the run; a whole model under it is taken as it is, checkpoints are gone on from.
         pairs_version: data version of the pairs, for the cache.
         on_step: is given each step's figures, those of an earlier call's steps included.
 
     Raises:
-        UnknownNameError: no such method or size; the message lists what there is.
+        UnknownNameError: no such method, size or field; the message lists what there is.
         NotMaterializedError: no training pairs.
-        TrainingError: the loss is no longer a number.
+        TrainingError: the run cannot go on.
     """
-    method = registry.method(name)
-    if size not in method.sizes:
-        raise UnknownNameError(f"{name} has no size {size!r}; it has {', '.join(method.sizes)}")
-    config, recipe = method.sizes[size], method.recipes[size]
-    if epochs is not None:
-        recipe = recipe.for_epochs(epochs)
+    config, recipe = choice.settled()
+    name = choice.variant
     folder = store.model(name, stage_fingerprint)
     checkpoints = store.training(name, stage_fingerprint)
     finished = _finished(folder)
     if finished is None:
-        cache_folder = store.training_cache(fingerprint([pairs_version, versions.CACHE]))
-        build_cache(store, cache_folder, pairs[pairs["split"] == "train"], sensors)
-        cache = open_cache(cache_folder)
-        bands = {sensor.name: len(sensor.bands) for sensor in sensors}
-        variant = registry.build(name, config, bands, seed).to(best_device())
-        history = train(variant, cache, recipe, seed, checkpoints, on_step)
-        about = {
-            "size": size,
-            "seed": seed,
-            "recipe": asdict(recipe),
-            "pairs": len(cache),
-            "pairs_version": pairs_version,
-            "parameters": sum(p.numel() for p in variant.parameters() if p.requires_grad),
-        }
-        save_model(folder, name, variant, config, cache.statistics, history, about)
+        cache = store.training_cache(fingerprint([pairs_version, versions.CACHE]))
+        build_cache(store, cache, pairs[pairs["split"] == "train"], sensors)
+        a, b = (sensor_to_json(sensor) for sensor in sensors)
+        job = Job(
+            data=str(store.root),
+            variant=name,
+            config=registry.config_to_json(config),
+            recipe=recipe,
+            seed=choice.seed,
+            sensors=(a, b),
+            cache=str(cache),
+            checkpoints=str(checkpoints),
+            model=str(folder),
+            about={"size": choice.size, "pairs_version": pairs_version},
+        )
+        if choice.processes > 1:
+            run_in_processes(job, choice.processes, checkpoints / "job.json", on_step)
+        else:
+            run_job(job, Group(), on_step)
         finished = _finished(folder)
         assert finished is not None
     else:

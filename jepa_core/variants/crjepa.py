@@ -6,6 +6,7 @@ where the paper is silent the choice is ours, and the field's doc line says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,13 +16,26 @@ from jepa_core.losses.infonce import cosine_gap, symmetric_infonce
 from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.sigreg import sigreg
 from jepa_core.nn.cross_predictor import CrossPredictor
+from jepa_core.nn.ema import follow, follower
 from jepa_core.nn.head import retrieval_head
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.nn.stem import Stem
 from jepa_core.nn.trunk import Trunk
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import TrainingLoss, Variant
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
+
+ROUTES = ("aa", "bb", "ab", "ba")
+"""All latent predictions of two sensors, a and b."""
+
+PREDICTORS = {
+    "final": {"aa": "aa", "bb": "bb", "ab": "cross", "ba": "cross"},
+    "independent": {"aa": "aa", "bb": "bb", "ab": "ab", "ba": "ba"},
+    "same and cross": {"aa": "same", "bb": "same", "ab": "cross", "ba": "cross"},
+    "same": {"aa": "same", "bb": "same", "ab": "ab", "ba": "ba"},
+    "one": dict.fromkeys(ROUTES, "one"),
+}
+"""Predictor of each route, by kind of sharing."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +75,43 @@ class CRJEPAConfig:
     temperature: float = 0.07
     """Of InfoNCE. Not stated; ours, CLIP's."""
 
+    routes: tuple[str, ...] = ROUTES
+    """Latent predictions, from the first letter's sensor to the second's; `a` is the first sensor. Ablated in table
+    S2(b)."""
+
+    sharing: Literal["final", "independent", "same and cross", "same", "one"] = "final"
+    """Which routes have a predictor in common (table S3): the two across, the published choice; none; the two within
+    and the two across; the two within; all."""
+
+    separate_trunks: bool = False
+    """A trunk a sensor, instead of one for both (table S5)."""
+
+    single_head: bool = False
+    """One head for both kinds of search, with InfoNCE and cosine, and SIGReg also on the mean of a pair's projections
+    (supplement S6, the dual-encoder variant, which has separate trunks besides)."""
+
+    target: Literal["online", "ema"] = "online"
+    """What encodes the masked tokens: the trained stems and trunk, as the paper has it, or copies that follow them by
+    a moving average, as in I-JEPA."""
+
     weight_prediction: float = 1.0
-    """Of each of the four latent routes, for which the paper has a weight each. Not stated; ours."""
+    """Of each latent route, for which the paper has a weight each. Not stated; ours."""
 
     weight_cross: float = 1.0
     """Of InfoNCE on the cross head. Not stated; ours."""
 
     weight_uni: float = 1.0
-    """Of InfoNCE plus cosine on the same-sensor head. Not stated; ours."""
+    """Of InfoNCE on the same-sensor head, or on the single one. Not stated; ours."""
+
+    weight_uni_cosine: float = 1.0
+    """Of the cosine on the same head, which the paper adds to InfoNCE without a weight of its own."""
 
     weight_sigreg: float = 0.02
     """Of SIGReg. Not stated; LeJEPA's minimal example."""
+
+    sigreg_weights: Literal["lejepa", "paper"] = "lejepa"
+    """Weights of SIGReg's points: LeJEPA's, with which a standard normal batch gives 1, or half of them, as the paper
+    writes them."""
 
     sigreg_slices: int = 256
     """Random directions J. Not stated; LeJEPA's minimal example."""
@@ -97,18 +137,14 @@ SIZES = {
         predictor_depth=2,
         head_hidden=(256,),
     ),
+    # 144 tokens of 100 m.
+    "small": CRJEPAConfig(input_size=120, patch_size=10, width=384, heads=6, predictor_depth=4),
     "paper": CRJEPAConfig(),
 }
 
 RECIPES = {
-    "tiny": TrainingConfig(
-        epochs=300,
-        batch_size=32,
-        start_learning_rate=5e-5,
-        peak_learning_rate=5e-4,
-        warmup_epochs=30,
-        checkpoint_seconds=10.0,
-    ),
+    "tiny": TrainingConfig.tiny(),
+    "small": TrainingConfig.small(),
     "paper": TrainingConfig(),
 }
 
@@ -124,95 +160,123 @@ class CRJEPA(Variant):
             bands: number of bands of each of the two sensors, by sensor name.
 
         Raises:
-            ValueError: not exactly two sensors.
+            ValueError: not exactly two sensors, or a route that there is not.
         """
         super().__init__()
         if len(bands) != 2:
             raise ValueError(f"CR-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
-        self.config = config
+        if not set(config.routes) <= set(ROUTES):
+            raise ValueError(f"routes are {', '.join(ROUTES)}, not {', '.join(config.routes)}")
+        c = self.config = config
         self.sensors = tuple(bands)
-        c = config
-        tokens = (c.input_size // c.patch_size) ** 2
-        self.stems = nn.ModuleDict({name: Stem(n, c.input_size, c.patch_size, c.width) for name, n in bands.items()})
-        self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
+        self.tokens = (c.input_size // c.patch_size) ** 2
+        self.stems = nn.ModuleDict(
+            {name: Stem(n, c.input_size, c.patch_size, c.width, learned_positions=True) for name, n in bands.items()}
+        )
+        trunks = self.sensors if c.separate_trunks else ("all",)
+        self.trunks = nn.ModuleDict({name: Trunk(c.width, c.depth, c.heads, c.mlp_ratio) for name in trunks})
+        # Only what a route uses, so that every parameter has a gradient.
+        kinds = dict.fromkeys(PREDICTORS[c.sharing][route] for route in c.routes)
+        self.predictors = nn.ModuleDict(
+            {kind: CrossPredictor(c.width, c.predictor_depth, c.heads, c.mlp_ratio, self.tokens) for kind in kinds}
+        )
+        self.purposes = ("cross",) if c.single_head else ("same", "cross")
+        self.heads = nn.ModuleDict(
+            {purpose: retrieval_head(c.width, c.head_hidden, c.dimension) for purpose in self.purposes}
+        )
+        if c.target == "ema":
+            self.target_stems = follower(self.stems)
+            self.target_trunks = follower(self.trunks)
 
-        def predictor() -> CrossPredictor:
-            return CrossPredictor(c.width, c.predictor_depth, c.heads, c.mlp_ratio, tokens)
+    def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
+        """Visible and masked tokens of each pair."""
+        visible, masked = random_mask(batch, self.tokens, self.config.mask_ratio, generator)
+        return {"visible": visible, "masked": masked}
 
-        self.predict_same = nn.ModuleDict({name: predictor() for name in bands})
-        self.predict_cross = predictor()
-        self.head_same = retrieval_head(c.width, c.head_hidden, c.dimension)
-        self.head_cross = retrieval_head(c.width, c.head_hidden, c.dimension)
-        self.tokens = tokens
-
-    def training_loss(self, batch: Mapping[str, Tensor], generator: Generator) -> TrainingLoss:
-        """L = L_pred + L_cross + L_uni + SIGReg, each with its weight (section 3)."""
+    def encode(self, images: Mapping[str, Tensor], drawn: Mapping[str, Tensor]) -> Encoded:
+        """Routes of latent prediction, and projections of the mean visible token (section 3)."""
         c = self.config
-        a, b = self.sensors
-        count = len(batch[a])
-        visible, masked = (
-            index.to(batch[a].device) for index in random_mask(count, self.tokens, c.mask_ratio, generator)
-        )
-        tokens = {name: self._tokens(batch[name], name) for name in (a, b)}
+        visible, masked = drawn["visible"], drawn["masked"]
+        letters = dict(zip("ab", self.sensors, strict=True))
+        tokens = {name: self.stems[name](images[name]) for name in self.sensors}
         # The trunk runs on the visible and on the masked tokens apart: neither sees the other.
-        context = {name: self.trunk(take(tokens[name], visible)) for name in (a, b)}
-        target = {name: self._targets(take(tokens[name], masked)) for name in (a, b)}
+        context = {name: self._trunk(name)(take(tokens[name], visible)) for name in self.sensors}
+        target = {name: self._targets(name, images[name], tokens[name], masked) for name in self.sensors}
+        rows = {}
+        for route in c.routes:
+            start, end = (letters[letter] for letter in route)
+            predicted = self.predictors[PREDICTORS[c.sharing][route]](context[start], masked)
+            rows[f"prediction_{route}"] = latent_mse(predicted, target[end])
+        for name in self.sensors:
+            pooled = context[name].mean(dim=1)
+            for purpose in self.purposes:
+                rows[f"{purpose}_{name}"] = self.heads[purpose](pooled)
+            likeness = F.cosine_similarity(pooled.detach(), target[name].detach().mean(dim=1), dim=-1)
+            rows[f"likeness_{name}"] = likeness
+        return Encoded(rows)
 
-        routes = {
-            "aa": latent_mse(self.predict_same[a](context[a], masked), target[a]),
-            "bb": latent_mse(self.predict_same[b](context[b], masked), target[b]),
-            "ab": latent_mse(self.predict_cross(context[a], masked), target[b]),
-            "ba": latent_mse(self.predict_cross(context[b], masked), target[a]),
+    def combine(self, encoded: Encoded, generator: Generator) -> TrainingLoss:
+        """L = L_pred + L_cross + L_uni + SIGReg, each with its weight; a term of weight 0 is left out (section 3)."""
+        c, rows = self.config, encoded.rows
+        a, b = self.sensors
+        raw = {purpose: {name: rows[f"{purpose}_{name}"] for name in (a, b)} for purpose in self.purposes}
+        unit = {purpose: {k: F.normalize(r, dim=-1) for k, r in of.items()} for purpose, of in raw.items()}
+        uni = unit[self.purposes[0]]
+
+        weighted: dict[str, tuple[float, Tensor]] = {
+            f"prediction_{route}": (c.weight_prediction, rows[f"prediction_{route}"].mean()) for route in c.routes
         }
-        pooled = {name: context[name].mean(dim=1) for name in (a, b)}
-        same = {name: self.head_same(pooled[name]) for name in (a, b)}
-        cross = {name: self.head_cross(pooled[name]) for name in (a, b)}
-        unit_same = {name: F.normalize(r, dim=-1) for name, r in same.items()}
-        unit_cross = {name: F.normalize(r, dim=-1) for name, r in cross.items()}
-
-        loss_cross = symmetric_infonce(unit_cross[a], unit_cross[b], c.temperature)
-        uni_nce = symmetric_infonce(unit_same[a], unit_same[b], c.temperature)
-        uni_cosine = cosine_gap(unit_same[a], unit_same[b])
-        raw = [cross[a], cross[b], same[a], same[b]]
-        regulariser = torch.stack([sigreg(r, c.sigreg_slices, c.sigreg_knots, generator) for r in raw]).mean()
-
-        total = (
-            c.weight_prediction * sum(routes.values(), torch.zeros((), device=visible.device))
-            + c.weight_cross * loss_cross
-            + c.weight_uni * (uni_nce + uni_cosine)
-            + c.weight_sigreg * regulariser
-        )
-        terms = {
-            **{f"prediction_{name}": value for name, value in routes.items()},
-            "cross_infonce": loss_cross,
-            "uni_infonce": uni_nce,
-            "uni_cosine": uni_cosine,
-            "sigreg": regulariser,
-        }
+        if c.weight_cross and not c.single_head:
+            cross = symmetric_infonce(unit["cross"][a], unit["cross"][b], c.temperature)
+            weighted["cross_infonce"] = (c.weight_cross, cross)
+        if c.weight_uni:
+            weighted["uni_infonce"] = (c.weight_uni, symmetric_infonce(uni[a], uni[b], c.temperature))
+        if c.weight_uni_cosine:
+            weighted["uni_cosine"] = (c.weight_uni_cosine, cosine_gap(uni[a], uni[b]))
+        if c.weight_sigreg:
+            projections = [r for of in raw.values() for r in of.values()]
+            if c.single_head:
+                projections.append((projections[0] + projections[1]) / 2)
+            each = [sigreg(r, c.sigreg_slices, c.sigreg_knots, c.sigreg_weights, generator) for r in projections]
+            weighted["sigreg"] = (c.weight_sigreg, torch.stack(each).mean())
+        likeness = {f"target_context_cosine_{name}": rows[f"likeness_{name}"].mean() for name in (a, b)}
         return TrainingLoss(
-            total=total,
-            terms={name: value.detach() for name, value in terms.items()},
-            embeddings={
-                **{f"same_{name}": r.detach() for name, r in same.items()},
-                **{f"cross_{name}": r.detach() for name, r in cross.items()},
-            },
+            total=torch.stack([weight * term for weight, term in weighted.values()]).sum(),
+            terms={name: term.detach() for name, (_, term) in weighted.items()} | likeness,
+            embeddings={purpose: {name: r.detach() for name, r in of.items()} for purpose, of in raw.items()},
         )
+
+    def after_step(self, momentum: float, sums: Mapping[str, Tensor]) -> None:
+        """Targets follow, where they are copies."""
+        if self.config.target == "ema":
+            follow(self.target_stems, self.stems, momentum)
+            follow(self.target_trunks, self.trunks, momentum)
 
     def describe(self, images: Tensor, sensor: str, purpose: Purpose) -> Tensor:
         """Head of the purpose over the mean of all tokens. Pooling at test time is not stated; ours."""
-        pooled = self.trunk(self._tokens(images, sensor)).mean(dim=1)
-        head = self.head_same if purpose == "same" else self.head_cross
+        pooled = self._trunk(sensor)(self.stems[sensor](images)).mean(dim=1)
+        head = self.heads[purpose if purpose in self.purposes else self.purposes[0]]
         return F.normalize(head(pooled), dim=-1)
 
-    def _tokens(self, images: Tensor, sensor: str) -> Tensor:
-        side = self.config.input_size
-        if images.shape[-2:] != (side, side):
-            images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-        tokens: Tensor = self.stems[sensor](images)
-        return tokens
+    def roles(self) -> Roles:
+        """Heads belong to the encoder: descriptors come from them."""
+        copies = [self.target_stems, self.target_trunks] if self.config.target == "ema" else []
+        return Roles([self.stems, self.trunks, self.heads], [self.predictors], copies)
 
-    def _targets(self, tokens: Tensor) -> Tensor:
-        features: Tensor = self.trunk(tokens)
+    def paper_parameters(self) -> int:
+        """All that is trained (117.93 M)."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def _trunk(self, sensor: str) -> nn.Module:
+        return self.trunks[sensor if self.config.separate_trunks else "all"]
+
+    def _targets(self, sensor: str, images: Tensor, tokens: Tensor, masked: Tensor) -> Tensor:
+        if self.config.target == "ema":
+            tokens = self.target_stems[sensor](images)
+            trunk = self.target_trunks[sensor if self.config.separate_trunks else "all"]
+        else:
+            trunk = self._trunk(sensor)
+        features: Tensor = trunk(take(tokens, masked))
         if self.config.normalise_targets:
             features = F.layer_norm(features, features.shape[-1:])
         return features.detach() if self.config.stop_gradient else features

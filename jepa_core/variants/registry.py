@@ -2,14 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from jepa_core.errors import UnknownNameError
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants import crjepa
+from jepa_core.variants import crjepa, ijepa, mae, rejepa, xjepa
 from jepa_core.variants.variant import Variant
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,10 @@ class Method:
 
 
 METHODS = {
+    "ijepa": Method(ijepa.IJEPA, ijepa.IJEPAConfig, ijepa.SIZES, ijepa.RECIPES),
+    "mae": Method(mae.MAE, mae.MAEConfig, mae.SIZES, mae.RECIPES),
+    "rejepa": Method(rejepa.REJEPA, rejepa.REJEPAConfig, rejepa.SIZES, rejepa.RECIPES),
+    "xjepa": Method(xjepa.XJEPA, xjepa.XJEPAConfig, xjepa.SIZES, xjepa.RECIPES),
     "crjepa": Method(crjepa.CRJEPA, crjepa.CRJEPAConfig, crjepa.SIZES, crjepa.RECIPES),
 }
 
@@ -51,6 +61,41 @@ def build(variant: str, config: Any, bands: Mapping[str, int], seed: int) -> Var
         torch.manual_seed(seed)
         built: Variant = method(variant).build(config, bands)
     return built
+
+
+def size_of(variant: str, size: str) -> tuple[Any, TrainingConfig]:
+    """Config and recipe of a method's size.
+
+    Raises:
+        UnknownNameError: no such method or size; the message lists what there is.
+    """
+    chosen = method(variant)
+    if size not in chosen.sizes:
+        raise UnknownNameError(f"{variant} has no size {size!r}; it has {', '.join(chosen.sizes)}")
+    return chosen.sizes[size], chosen.recipes[size]
+
+
+def changed(record: R, fields: Mapping[str, Any], what: str) -> R:
+    """A config record with some fields replaced by what a user wrote.
+
+    Args:
+        record: a frozen dataclass.
+        fields: new values by field name, as JSON or YAML hold them.
+        what: names the record in an error.
+
+    Raises:
+        UnknownNameError: a field that the record has not, or a value that it cannot hold; the message says which.
+    """
+    known = asdict(record)
+    unknown = [name for name in fields if name not in known]
+    if unknown:
+        raise UnknownNameError(f"{what} has no field {unknown[0]!r}; it has {', '.join(known)}")
+    try:
+        return TypeAdapter(type(record)).validate_python(known | dict(fields))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UnknownNameError(f"{what}: {place} cannot be {first['input']!r}: {first['msg']}") from error
 
 
 def config_from_json(variant: str, fields: Mapping[str, Any]) -> Any:

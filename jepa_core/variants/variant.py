@@ -1,12 +1,28 @@
-"""The contract of a method: all that the loop, the descriptors, the index and the benchmark know of it."""
+"""The contract of a method: all that the loop, the descriptors, the index and the benchmark know of it.
+
+A training step has three parts, so that a batch can be spread over several passes and several processes and still
+give the loss and the gradient of the whole batch: what is random is drawn for all images, each image is encoded by
+itself, and what the images gave is combined.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from torch import Generator, Tensor, nn
 
-from jepa_core.vectors import Purpose
+from jepa_core.vectors import PURPOSES, Purpose
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the images of a batch, or of a part of it, gave."""
+
+    rows: dict[str, Tensor]
+    """By name, (images, ...): losses of single images and vectors that losses compare; with gradients."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    """By name: statistics added up over the images, without gradients."""
 
 
 @dataclass(frozen=True)
@@ -19,23 +35,83 @@ class TrainingLoss:
     terms: dict[str, Tensor]
     """Each term before its weight, by name; detached scalars, for the record."""
 
-    embeddings: dict[str, Tensor]
-    """Vectors to watch for collapse, by name, each (batch, dimension), detached."""
+    embeddings: dict[str, dict[str, Tensor]]
+    """Vectors to watch for collapse, by kind and by sensor, each (batch, dimension), detached."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which part of a network does what; a module is in one role."""
+
+    encoder: Sequence[nn.Module]
+    """What makes descriptors."""
+
+    predictor: Sequence[nn.Module]
+    """Predictors and decoders: of use in training only."""
+
+    target: Sequence[nn.Module] = ()
+    """Copies that are not trained, or that are but make no descriptors."""
 
 
 class Variant(nn.Module, ABC):
-    """A JEPA method on one or two sensors."""
+    """A JEPA method on one or more sensors."""
 
     sensors: tuple[str, ...]
     """Names of the sensors it takes."""
 
+    purposes: tuple[Purpose, ...] = PURPOSES
+    """Kinds of search that it has descriptors of their own for; where it has one kind, that serves all."""
+
+    paired: bool = True
+    """Whether row i of each sensor's images has to be of one pair."""
+
     @abstractmethod
-    def training_loss(self, batch: Mapping[str, Tensor], generator: Generator) -> TrainingLoss:
-        """Loss of one batch.
+    def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
+        """All that is random about the images of a step: their masks.
 
         Args:
-            batch: normalised images of each sensor, (batch, bands, y, x); row i of each is of one pair.
+            batch: images of each sensor, over all parts and processes.
+            generator: a CPU generator.
+
+        Returns:
+            By name, on the CPU, (batch, ...).
+        """
+
+    @abstractmethod
+    def encode(self, images: Mapping[str, Tensor], drawn: Mapping[str, Tensor]) -> Encoded:
+        """What some images of a step give, each by itself: no image's rows depend on another image.
+
+        Args:
+            images: normalised images of each sensor, (images, bands, y, x).
+            drawn: rows of what was drawn, of these images, on their device.
+        """
+
+    @abstractmethod
+    def combine(self, encoded: Encoded, generator: Generator) -> TrainingLoss:
+        """The loss of the whole batch. It uses no parameters: their gradients all come through the rows.
+
+        Args:
+            encoded: of all images of the step; floating point rows are float32 or finer.
+            generator: a CPU generator, the same in every process.
+        """
+
+    def training_loss(self, images: Mapping[str, Tensor], generator: Generator) -> TrainingLoss:
+        """Loss of one batch in one piece.
+
+        Args:
+            images: normalised images of each sensor, (batch, bands, y, x); row i of each is of one pair.
             generator: a CPU generator; all that is random in the step comes from it.
+        """
+        first = next(iter(images.values()))
+        drawn = {name: values.to(first.device) for name, values in self.draw(len(first), generator).items()}
+        return self.combine(self.encode(images, drawn), generator)
+
+    def after_step(self, momentum: float, sums: Mapping[str, Tensor]) -> None:
+        """What follows the optimiser's step: moving averages.
+
+        Args:
+            momentum: of target encoders that follow the trained one.
+            sums: of the step's whole batch, as `encode` gave them.
         """
 
     @abstractmethod
@@ -50,3 +126,15 @@ class Variant(nn.Module, ABC):
         Returns:
             (batch, dimension), unit norm.
         """
+
+    @abstractmethod
+    def roles(self) -> Roles:
+        """The network's parts by what they do."""
+
+    @abstractmethod
+    def paper_parameters(self) -> int:
+        """Parameters as the method's paper counts them; the method says what that is."""
+
+    def independent(self) -> Sequence[nn.Module]:
+        """Parts that share no parameter and no loss; their gradients are clipped apart."""
+        return [self]

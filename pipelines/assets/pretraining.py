@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -10,6 +10,9 @@ from pydantic import Field
 from pipelines.chain import PATCH_PAIRS, model_stage
 from pipelines.resources import TrackedRun, Tracking, Workspace
 from pipelines.stage import StageInputs, StageResult, run_stage
+
+if TYPE_CHECKING:
+    from jepa_core.training.pretrain import Choice
 
 EXPERIMENT = "pretraining"
 ALIAS = "current"
@@ -19,15 +22,23 @@ class Size(Enum):
     """Sizes that every variant has."""
 
     tiny = "tiny"
+    small = "small"
     paper = "paper"
 
 
 class PretrainingSettings(dg.Config):
     """Settings of a training run."""
 
-    size: Size = Field(default=Size.tiny, description="Size of network and recipe: `tiny` or `paper`.")
+    size: Size = Field(default=Size.tiny, description="Size of network and recipe: `tiny`, `small` or `paper`.")
     seed: int = Field(default=0, ge=0, description="Of weights, order, masks and slices.")
     epochs: int | None = Field(default=None, ge=1, description="Instead of the recipe's own number of epochs.")
+    processes: int = Field(default=1, ge=1, description="Processes that share each batch: one an accelerator.")
+    model: dict[str, Any] = Field(
+        default_factory=dict, description="Fields of the method's config to be others than the size's (ablations)."
+    )
+    recipe: dict[str, Any] = Field(
+        default_factory=dict, description="Fields of the recipe to be others than the size's, e.g. batch_size."
+    )
 
 
 def model_asset(variant: str) -> dg.AssetsDefinition:
@@ -69,15 +80,21 @@ def _parameters(variant: str, config: PretrainingSettings) -> dict[str, Any]:
 
     from jepa_core.variants import registry
 
-    method, size = registry.method(variant), config.size.value
-    recipe = method.recipes[size] if config.epochs is None else method.recipes[size].for_epochs(config.epochs)
+    model, recipe = _choice(variant, config).settled()
     return {
         "variant": variant,
-        "size": size,
+        "size": config.size.value,
         "seed": config.seed,
+        "processes": config.processes,
         **{f"recipe.{name}": value for name, value in asdict(recipe).items()},
-        **{f"model.{name}": value for name, value in registry.config_to_json(method.sizes[size]).items()},
+        **{f"model.{name}": value for name, value in registry.config_to_json(model).items()},
     }
+
+
+def _choice(variant: str, config: PretrainingSettings) -> "Choice":
+    from jepa_core.training.pretrain import Choice
+
+    return Choice(variant, config.size.value, config.seed, config.epochs, config.processes, config.model, config.recipe)
 
 
 def _pretrain(
@@ -95,10 +112,7 @@ def _pretrain(
     pairs_version = inputs.upstream[PATCH_PAIRS.name].data_version
     trained = pretrain(
         store,
-        variant,
-        size=config.size.value,
-        seed=config.seed,
-        epochs=config.epochs,
+        _choice(variant, config),
         pairs=read_table(store.pairs, PAIRS),
         sensors=stored_sensors(store),
         stage_fingerprint=inputs.fingerprint,
@@ -136,7 +150,7 @@ def _curves(variant: str, history: Sequence[dict[str, float]]) -> bytes:
 
     from jepa_core.pictures import curves
 
-    hidden = {"step", "seconds", "learning_rate"}
+    hidden = {"step", "seconds", "seconds_waiting_for_data", "images_per_second", "learning_rate"}
     names = list(dict.fromkeys(name for row in history for name in row if name not in hidden))
     series = {}
     for name in names:
