@@ -174,7 +174,7 @@ class CRJEPA(Variant):
         uni_nce = symmetric_infonce(unit_same[a], unit_same[b], c.temperature)
         uni_cosine = cosine_gap(unit_same[a], unit_same[b])
         raw = [cross[a], cross[b], same[a], same[b]]
-        regulariser = torch.stack([sigreg(r, c.sigreg_slices, c.sigreg_knots, generator) for r in raw]).mean()
+        regulariser = torch.stack([sigreg(r, c.sigreg_slices, c.sigreg_knots, "paper", generator) for r in raw]).mean()
 
         total = (
             c.weight_prediction * sum(routes.values(), torch.zeros((), device=visible.device))
