@@ -41,13 +41,19 @@ def test_it_equals_the_plain_formula(weights):
 
 
 @of_each_size
-@pytest.mark.parametrize(("weights", "value", "margin"), [("lejepa", 1.0, 0.1), ("paper", 0.5, 0.05)])
-def test_a_standard_normal_batch_gives_one_or_one_half_whatever_its_size(batch, weights, value, margin):
+def test_a_standard_normal_batch_gives_about_one_whatever_its_size(batch):
     values = [
-        sigreg(torch.randn(batch, 64, generator=generator(i)), 64, 17, weights, generator(1000 + i)).item()
-        for i in range(30)
+        sigreg(torch.randn(batch, 64, generator=generator(i)), 64, 17, "lejepa", generator(1000 + i)).item()
+        for i in range(20)
     ]
-    assert np.mean(values) == pytest.approx(value, abs=margin)
+    assert np.mean(values) == pytest.approx(1.0, abs=0.1)
+
+
+@of_each_size
+def test_the_paper_s_weights_give_half_of_lejepa_s(batch):
+    x = torch.randn(batch, 64, generator=generator())
+    lejepa, paper = (sigreg(x, 32, 17, weights, generator(1)).item() for weights in ("lejepa", "paper"))
+    assert paper == pytest.approx(lejepa / 2)
 
 
 @of_each_size
@@ -66,9 +72,9 @@ def test_gradient_in_float64(weights):
 def test_descending_it_spreads_a_collapsed_batch():
     x = (torch.randn(64, 8, generator=generator()) * 0.01).requires_grad_()
     optimizer = torch.optim.Adam([x], lr=0.05)
-    for step in range(200):
+    for step in range(100):
         optimizer.zero_grad()
-        sigreg(x, 64, 17, "lejepa", generator(step)).backward()
+        sigreg(x, 32, 17, "lejepa", generator(step)).backward()
         optimizer.step()
     assert x.std(dim=0).mean().item() == pytest.approx(1.0, abs=0.15)
 
