@@ -33,9 +33,7 @@ def built(variant, seed=0, bands=None, **changes):
 def batch(count=6, side=32, seed=0, bands=None):
     """Random images of each sensor."""
     generator = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.randn(count, n, side, side, generator=generator) for name, n in (bands or BANDS).items()
-    }
+    return {name: torch.randn(count, n, side, side, generator=generator) for name, n in (bands or BANDS).items()}
 
 
 def loss(model, seed=0, **kwargs):

@@ -156,7 +156,9 @@ def test_target_features_are_normed_over_each_token_and_carry_no_gradient():
 def test_sensors_of_a_method_that_knows_one_have_nothing_in_common(variant):
     model, images = built(variant), batch()
     parts = model.independent()
-    assert [set(map(id, a.parameters())) & set(map(id, b.parameters())) for a in parts for b in parts if a is not b] == [
+    assert [
+        set(map(id, a.parameters())) & set(map(id, b.parameters())) for a in parts for b in parts if a is not b
+    ] == [
         set(),
         set(),
     ]
@@ -183,7 +185,8 @@ def test_it_overfits_eight_pairs(variant, term, changes):
     """With the same masks each time what is to be predicted can be learned by heart."""
     losses = descend(built(variant, width=64, **changes), batch(8), steps=150, rate=3e-3, masks=0)
     first, last = (
-        sum(value.item() for name, value in got.terms.items() if name.startswith(term)) for got in (losses[0], losses[-1])
+        sum(value.item() for name, value in got.terms.items() if name.startswith(term))
+        for got in (losses[0], losses[-1])
     )
     assert last < 0.5 * first
     assert losses[-1].total < losses[0].total
