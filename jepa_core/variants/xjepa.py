@@ -257,11 +257,12 @@ class XJEPA(Variant):
         """Sums that the covariance of target features, of both sensors together, is made from."""
         if self.config.psa_matrix != "covariance":
             return {}
-        features = torch.cat([values.float().flatten(0, 1) for values in target.values()])
+        features = torch.cat([values.flatten(0, 1) for values in target.values()])
+        features = features.to(torch.promote_types(features.dtype, torch.float32))
         return {
             "features": features.sum(dim=0),
             "products": features.T @ features,
-            "tokens": torch.tensor(float(len(features)), device=features.device),
+            "tokens": features.new_tensor(len(features)),
         }
 
 

@@ -1,21 +1,19 @@
-import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
-from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.sensors import SENTINEL1, SENTINEL2
-from jepa_core.store import Store
 from jepa_core.tables import PAIRS, read_table
 from jepa_core.training.batches import batch_at, dihedral, steps_per_epoch
 from jepa_core.training.cache import build_cache, open_cache
 from jepa_core.training.checkpoint import latest_step
 from jepa_core.training.config import TrainingConfig
-from jepa_core.training.loop import TrainingError, train
-from jepa_core.training.pretrain import pretrain
+from jepa_core.training.loop import train
+from jepa_core.training.watch import TrainingError
 from jepa_core.variants import registry
 from jepa_core.variants.crjepa import CRJEPAConfig
+from jepa_core.variants.rejepa import REJEPAConfig
 
 CONFIG = TrainingConfig(
     epochs=4,
@@ -46,8 +44,19 @@ def cache(cut_store, tmp_path_factory):
     return open_cache(folder)
 
 
-def fresh():
-    return registry.build("crjepa", SMALL, {"sentinel1": 2, "sentinel2": 12}, seed=0)
+BANDS = {"sentinel1": 2, "sentinel2": 12}
+FOLLOWING = REJEPAConfig(
+    input_size=30, patch_size=10, width=32, depth=1, heads=2, predictor_width=16, predictor_depth=1
+)
+TIMES = {"seconds", "seconds_waiting_for_data", "images_per_second"}
+
+
+def fresh(variant="crjepa"):
+    return registry.build(variant, {"crjepa": SMALL, "rejepa": FOLLOWING}[variant], BANDS, seed=0)
+
+
+def without_times(history):
+    return [{k: v for k, v in row.items() if k not in TIMES} for row in history]
 
 
 class KilledError(Exception):
@@ -58,9 +67,9 @@ def weights(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("killed_at", [1, 3, 5, 8])
-def test_a_killed_run_goes_on_to_the_very_same_weights(cache, tmp_path, killed_at):
-    whole = fresh()
+@pytest.mark.parametrize(("variant", "killed_at"), [("crjepa", 1), ("crjepa", 3), ("rejepa", 5), ("crjepa", 8)])
+def test_a_killed_run_goes_on_to_the_very_same_weights(cache, tmp_path, variant, killed_at):
+    whole = fresh(variant)
     history = train(whole, cache, CONFIG, 0, tmp_path / "whole")
     assert len(history) == 8
 
@@ -69,16 +78,15 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(cache, tmp_path, killed_a
             raise KilledError
 
     with pytest.raises(KilledError):
-        train(fresh(), cache, CONFIG, 0, tmp_path / "killed", kill)
+        train(fresh(variant), cache, CONFIG, 0, tmp_path / "killed", kill)
     # The step at which it was killed was not saved.
     assert latest_step(tmp_path / "killed") == killed_at - 1
     seen = []
-    resumed = fresh()
+    resumed = fresh(variant)
     again = train(resumed, cache, CONFIG, 0, tmp_path / "killed", seen.append)
     for name, value in weights(whole).items():
         assert torch.equal(value, resumed.state_dict()[name]), name
-    without_times = [{k: v for k, v in row.items() if k != "seconds"} for row in again]
-    assert without_times == [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+    assert without_times(again) == without_times(history)
     assert [row["step"] for row in seen] == list(range(1, 9))
 
 
@@ -121,7 +129,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_state(cache, tmp_path
         calls.append(row)
         if row["step"] == 3:
             with torch.no_grad():
-                model.trunk.norm.weight.fill_(float("nan"))
+                model.trunks["all"].norm.weight.fill_(float("nan"))
 
     with pytest.raises(TrainingError, match=r"the loss is nan .* at step 4; the last good state, of step 3"):
         train(model, cache, CONFIG, 0, tmp_path, poison)
@@ -135,7 +143,7 @@ def test_every_pair_is_seen_once_an_epoch_and_both_sensors_turn_together(cache):
     for epoch in range(3):
         rows = []
         for position in range(2):
-            batch = batch_at(plain, 2 * epoch + position, 4, seed=0)
+            batch = batch_at(plain, 2 * epoch + position, 4, seed=0, paired=True, share=slice(0, 4))
             for a, b in zip(batch["sentinel1"], batch["sentinel2"], strict=True):
                 # Each image holds its row in one corner: found in the same corner in both sensors.
                 corner = a[0].argmax()
@@ -148,7 +156,6 @@ def open_marked(cache):
     """The cache's shape, with the row's number in one corner of each image and no spread to normalise away."""
     import numpy as np
 
-    from jepa_core.sensors import SENSORS
     from jepa_core.statistics import BandStatistics
 
     pixels, statistics = {}, {}
@@ -156,8 +163,7 @@ def open_marked(cache):
         marked = np.ones_like(array)
         marked[:, :, 0, 5] = np.arange(10, 10 + len(array), dtype=array.dtype)[:, None]
         pixels[name] = marked
-        sensor = SENSORS[name]
-        statistics[name] = {b.name: BandStatistics(0.0, 1.0, b.unit) for b in sensor.bands}
+        statistics[name] = {b.name: BandStatistics(0.0, 1.0, b.unit) for b in cache.sensors[name].bands}
     return replace(cache, pixels=pixels, statistics=statistics)
 
 
@@ -172,42 +178,84 @@ def test_the_eight_symmetries_are_eight_and_keep_every_pixel():
         assert sorted(t[0].ravel()) == list(range(9))
 
 
-def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(cut_store, pairs, trained, tmp_path):
-    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
-    arguments = {
-        "size": "tiny",
-        "seed": 0,
-        "epochs": 1,
-        "pairs": pairs,
-        "sensors": (SENTINEL1, SENTINEL2),
-        "stage_fingerprint": "0" * 64,
-        "pairs_version": "0" * 64,
-    }
-    weights = next(store.root.glob("models/crjepa/*/weights.safetensors"))
-    written = weights.stat().st_mtime_ns
-    steps = []
-    again = pretrain(store, "crjepa", on_step=steps.append, **arguments)
-    assert weights.stat().st_mtime_ns == written
-    assert steps == again.history
-    assert again.fingerprint == trained.fingerprint
-    assert [row["step"] for row in again.history] == [1.0]
-    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
-    assert pretrain(store, "crjepa", **arguments).fingerprint == trained.fingerprint
-    assert weights.stat().st_mtime_ns != written
+def test_unpaired_each_sensor_has_an_order_and_turns_of_its_own_and_a_share_is_part_of_the_whole(cache):
+    plain = open_marked(cache)
+
+    def rows_and_corners(paired, share):
+        batch = batch_at(plain, 0, 8, 0, paired, share)
+        return {name: [(i[0].max().item(), i[0].argmax().item()) for i in images] for name, images in batch.items()}
+
+    together, apart = (rows_and_corners(paired, slice(0, 8)) for paired in (True, False))
+    assert together["sentinel1"] == together["sentinel2"]
+    assert apart["sentinel1"] == together["sentinel1"]
+    assert [c for _, c in apart["sentinel2"]] != [c for _, c in apart["sentinel1"]]
+    part = rows_and_corners(True, slice(2, 5))
+    assert part["sentinel2"] == together["sentinel2"][2:5]
 
 
-def test_pretraining_without_training_pairs_or_with_an_unknown_size_is_a_plain_error(cut_store):
-    pairs = read_table(cut_store.pairs, PAIRS)
-    arguments = {
-        "seed": 0,
-        "epochs": 1,
-        "sensors": (SENTINEL1, SENTINEL2),
-        "stage_fingerprint": "f" * 12,
-        "pairs_version": "none",
-    }
-    with pytest.raises(NotMaterializedError, match="no training pairs"):
-        pretrain(cut_store, "crjepa", "tiny", pairs=pairs[pairs["split"] == "test"], **arguments)
-    with pytest.raises(UnknownNameError, match="no size 'huge'; it has tiny, paper"):
-        pretrain(cut_store, "crjepa", "huge", pairs=pairs, **arguments)
-    with pytest.raises(UnknownNameError, match="no variant 'bert'; there are crjepa"):
-        pretrain(cut_store, "bert", "tiny", pairs=pairs, **arguments)
+def test_a_batch_in_parts_trains_to_the_same_figures(cache, tmp_path):
+    whole = train(fresh(), cache, CONFIG, 0, tmp_path / "whole")
+    parts = train(fresh(), cache, replace(CONFIG, micro_batch=3), 0, tmp_path / "parts")
+    for a, b in zip(without_times(whole), without_times(parts), strict=True):
+        assert a == pytest.approx(b, rel=2e-3, abs=2e-4)
+
+
+def test_weight_decay_follows_its_schedule_on_matrices_alone(cache, tmp_path, monkeypatch):
+    from jepa_core.training import loop
+
+    seen = []
+
+    class Watched(torch.optim.AdamW):
+        def step(self, closure=None):
+            seen.append([(group["lr"], group["weight_decay"]) for group in self.param_groups])
+            return super().step(closure)
+
+    monkeypatch.setattr(loop, "AdamW", Watched)
+    train(fresh(), cache, replace(CONFIG, weight_decay=0.1, end_weight_decay=0.5), 0, tmp_path)
+    decays = [decayed for (_, decayed), _ in seen]
+    assert decays[0] == pytest.approx(0.1)
+    assert decays[-1] == pytest.approx(0.5)
+    assert decays == sorted(decays)
+    assert all(plain == 0.0 for _, (_, plain) in seen)
+
+
+def test_positions_queries_biases_norms_and_what_is_not_trained_are_not_decayed():
+    from jepa_core.training.loop import _parameter_groups
+    from tests.jepa_core.variants.small import CONFIGS, built
+
+    for variant in CONFIGS:
+        model = built(variant)
+        names = {id(p): name for name, p in model.named_parameters()}
+        decayed, others = ([names[id(p)] for p in group["params"]] for group in _parameter_groups(model))
+        assert all(name.endswith("weight") or name.endswith("in_proj_weight") for name in decayed)
+        assert not any("norm" in name for name in decayed)
+        trained = [name for name, p in model.named_parameters() if p.requires_grad]
+        assert sorted(decayed + others) == sorted(trained)
+        assert {"position", "query", "bias"} & {part for name in others for part in name.split(".")}
+
+
+def test_parts_that_have_nothing_in_common_are_clipped_apart(cache, tmp_path, monkeypatch):
+    clipped = []
+    real = torch.nn.utils.clip_grad_norm_
+
+    def watched(parameters, limit):
+        parameters = list(parameters)
+        clipped.append(len(parameters))
+        return real(parameters, limit)
+
+    monkeypatch.setattr("torch.nn.utils.clip_grad_norm_", watched)
+    model = fresh("rejepa")
+    train(model, cache, replace(CONFIG, epochs=1), 0, tmp_path)
+    assert clipped == [len(list(n.parameters())) for n in model.networks.values()] * 2
+
+
+def test_the_probe_is_asked_now_and_then_and_last(cache, tmp_path):
+    asked = []
+
+    def probe(variant, of):
+        asked.append(variant)
+        return {"probe_f1_s1_to_s2": 0.5}
+
+    history = train(fresh(), cache, replace(CONFIG, probe_steps=3), 0, tmp_path, probe=probe)
+    assert [row["step"] for row in history if "probe_f1_s1_to_s2" in row] == [3, 6, 8]
+    assert len(asked) == 3

@@ -1,0 +1,104 @@
+"""Pretraining as a stage calls it: choices, finished models, several processes."""
+
+import shutil
+
+import pytest
+
+from jepa_core.atomic import read_json
+from jepa_core.errors import NotMaterializedError, UnknownNameError
+from jepa_core.model import load_model
+from jepa_core.sensors import SENTINEL1, SENTINEL2
+from jepa_core.store import Store
+from jepa_core.training.pretrain import Choice, pretrain
+from jepa_core.training.probe import probe_of
+from jepa_core.training.watch import TrainingError
+
+SENSORS = (SENTINEL1, SENTINEL2)
+RUN = {"sensors": SENSORS, "stage_fingerprint": "f" * 64, "pairs_version": "0" * 64}
+SMALL = {"width": 32, "depth": 1, "heads": 2, "predictor_depth": 1, "head_hidden": [16], "dimension": 8}
+
+
+def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(cut_store, pairs, trained, tmp_path):
+    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+    arguments = RUN | {"pairs": pairs, "stage_fingerprint": "0" * 64}
+    weights = next(store.root.glob("models/crjepa/*/weights.safetensors"))
+    written = weights.stat().st_mtime_ns
+    steps = []
+    again = pretrain(store, Choice("crjepa", epochs=1), on_step=steps.append, **arguments)
+    assert weights.stat().st_mtime_ns == written
+    assert steps == again.history
+    assert again.fingerprint == trained.fingerprint
+    assert [row["step"] for row in again.history] == [1.0]
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert pretrain(store, Choice("crjepa", epochs=1), **arguments).fingerprint == trained.fingerprint
+    assert weights.stat().st_mtime_ns != written
+
+
+def test_what_cannot_be_trained_is_a_plain_error(cut_store, pairs):
+    with pytest.raises(NotMaterializedError, match="no training pairs"):
+        none = RUN | {"pairs": pairs[pairs["split"] == "test"], "pairs_version": "1" * 64}
+        pretrain(cut_store, Choice("crjepa", epochs=1), **none)
+    with pytest.raises(UnknownNameError, match="no size 'huge'; it has tiny, small, paper"):
+        pretrain(cut_store, Choice("crjepa", "huge"), pairs=pairs, **RUN)
+    with pytest.raises(UnknownNameError, match="no variant 'bert'; there are ijepa, mae, rejepa, xjepa, crjepa"):
+        pretrain(cut_store, Choice("bert"), pairs=pairs, **RUN)
+
+
+def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
+    config, recipe = Choice(
+        "crjepa", model={"single_head": True, "routes": ["aa", "ab"]}, recipe={"batch_size": 8}, epochs=30
+    ).settled()
+    assert config.single_head
+    assert config.routes == ("aa", "ab")
+    assert (recipe.batch_size, recipe.epochs, recipe.warmup_epochs) == (8, 30, 3)
+    assert config.width == 128
+    with pytest.raises(UnknownNameError, match="the config of xjepa has no field 'heads_count'; it has input_size"):
+        Choice("xjepa", model={"heads_count": 3}).settled()
+    with pytest.raises(UnknownNameError, match="the config of xjepa: psa_matrix cannot be 'free'"):
+        Choice("xjepa", model={"psa_matrix": "free"}).settled()
+    with pytest.raises(UnknownNameError, match="the recipe: batch_size cannot be 'many'"):
+        Choice("xjepa", recipe={"batch_size": "many"}).settled()
+
+
+@pytest.fixture(scope="module")
+def shared(cut_store, pairs, tmp_path_factory):
+    """One run in one process and the same in two, by `torchrun`."""
+    done = {}
+    for processes in (1, 2):
+        store = Store.at(shutil.copytree(cut_store.root, tmp_path_factory.mktemp("run") / "data"))
+        rows = []
+        choice = Choice("crjepa", epochs=2, processes=processes, model=SMALL)
+        done[processes] = store, pretrain(store, choice, pairs, on_step=rows.append, **RUN), rows
+    return done
+
+
+def test_two_processes_train_as_one_does_and_report_as_they_go(shared):
+    (_, one, _), (store, two, rows) = shared[1], shared[2]
+    assert len(rows) == len(two.history) == len(one.history) == 2
+    for a, b in zip(one.history, two.history, strict=True):
+        for name in ("loss", "gradient_norm", "sigreg", "uni_infonce"):
+            assert a[name] == pytest.approx(b[name], rel=1e-3), name
+    # What the processes left behind is cleared away.
+    assert not any((store.root / "training").iterdir())
+    assert load_model(two.folder).fingerprint == two.fingerprint
+    about = read_json(two.folder / "model.json")["about"]
+    assert (about["processes"], about["pairs"]) == (2, 8)
+
+
+def test_the_last_step_holds_a_search_among_labelled_validation_pairs(shared):
+    last = shared[1][1].history[-1]
+    directions = {f"probe_f1_{a}_to_{b}" for a in ("s1", "s2") for b in ("s1", "s2")}
+    assert directions <= set(last)
+    assert all(0 <= last[name] <= 1 for name in directions)
+    assert last["probe_chance"] == pytest.approx(shared[2][1].history[-1]["probe_chance"])
+
+
+def test_the_error_of_a_process_is_the_error_of_the_run(cut_store, pairs):
+    choice = Choice("crjepa", epochs=2, processes=2, model=SMALL, recipe={"least_spread": 10.0, "patience": 1})
+    with pytest.raises(TrainingError, match="collapsed: at step 2"):
+        pretrain(cut_store, choice, pairs, **RUN)
+
+
+def test_there_is_no_probe_where_too_few_validation_pairs_are_labelled(cut_store, pairs):
+    assert len(probe_of(cut_store, pairs, SENSORS).labels) == 8
+    assert probe_of(cut_store, pairs[pairs["split"] == "train"], SENSORS) is None
