@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from jepa_core.losses.infonce import cosine_gap, symmetric_infonce
-from jepa_core.losses.latent import latent_mse
 
 
 def unit(rng, shape):
@@ -46,10 +45,3 @@ def test_cosine_gap_is_0_1_2_for_equal_orthogonal_opposite():
     x = torch.tensor([[1.0, 0.0]])
     for other, gap in (([1.0, 0.0], 0), ([0.0, 1.0], 1), ([-1.0, 0.0], 2)):
         assert cosine_gap(x, torch.tensor([other])).item() == gap
-
-
-def test_latent_mse_is_the_mean_over_all_elements():
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 3, 4))
-    expected = sum((x - y) ** 2 for x, y in zip(a.ravel(), b.ravel(), strict=True)) / 24
-    assert latent_mse(torch.tensor(a), torch.tensor(b)).item() == pytest.approx(expected)

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jepa_core.nn.masking import random_mask, take
+from jepa_core.nn.masking import mean_over, random_mask, scatter, take
 
 
 @given(
@@ -52,3 +52,20 @@ def test_take_gathers_each_image_s_own_tokens():
     assert torch.equal(take(tokens, index), expected)
     shared = tokens[:1]
     assert torch.equal(take(shared, index), torch.stack([tokens[0, [0, 4]], tokens[0, [1, 2]]]))
+
+
+@given(seed=st.integers(0, 2**31), count=st.integers(1, 6))
+def test_scatter_keeps_distinct_real_positions_and_as_many_as_there_are(seed, count):
+    positions = torch.tensor([[4, 7, 9, 12], [1, 3, 0, 0]])
+    present = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]]).bool()
+    kept, real = scatter(positions, present, count, torch.Generator().manual_seed(seed))
+    for of, source, flags, sources in zip(kept, positions, real, present, strict=True):
+        found = of[flags].tolist()
+        assert len(found) == len(set(found)) == min(count, int(sources.sum()))
+        assert set(found) <= set(source[sources].tolist())
+
+
+def test_the_mean_is_over_real_tokens_alone():
+    tokens = torch.tensor([[[1.0], [3.0], [100.0]], [[5.0], [7.0], [9.0]]])
+    present = torch.tensor([[1, 1, 0], [1, 1, 1]]).bool()
+    assert mean_over(tokens, present).tolist() == [[2.0], [7.0]]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from jepa_core.training.monitors import effective_rank, least_std, mean_std
+from jepa_core.training.monitors import alignment, effective_rank, least_std, mean_std, spread, uniformity
 
 
 def test_a_collapsed_batch_has_no_spread_and_no_rank():
@@ -28,3 +28,19 @@ def test_one_constant_dimension_shows_in_the_least_spread_and_not_in_the_mean():
 def test_the_spread_is_the_mean_over_dimensions():
     x = torch.tensor([[0.0, 0.0], [2.0, 4.0]])
     assert mean_std(x) == pytest.approx((2**0.5 + 8**0.5) / 2)
+
+
+def test_spread_is_of_directions_whatever_their_length():
+    x = torch.tensor([[3.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -5.0]])
+    assert spread(x) == pytest.approx(1.0)
+    assert spread(torch.tensor([[1.0, 1.0], [5.0, 5.0]])) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_alignment_and_uniformity_have_their_closed_values():
+    a = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    assert alignment(a, 5 * a) == pytest.approx(0.0, abs=1e-6)
+    assert alignment(a, -a) == pytest.approx(4.0)
+    assert alignment(a, a.flip(0)) == pytest.approx(2.0)
+    # Two unit vectors at right angles: distance squared 2.
+    assert uniformity(a) == pytest.approx(-4.0)
+    assert uniformity(torch.ones(3, 2)) == pytest.approx(0.0, abs=1e-6)

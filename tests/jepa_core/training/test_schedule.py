@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jepa_core.training.config import TrainingConfig
-from jepa_core.training.schedule import learning_rate
+from jepa_core.training.schedule import learning_rate, momentum, weight_decay
 
 
 def test_it_starts_peaks_and_ends_where_the_paper_says():
@@ -30,3 +30,15 @@ def test_a_shorter_run_keeps_the_share_of_its_warm_up():
     assert TrainingConfig(epochs=400, warmup_epochs=20).for_epochs(100).warmup_epochs == 5
     with pytest.raises(ValueError, match="cannot train for 0 epochs"):
         TrainingConfig().for_epochs(0)
+
+
+def test_weight_decay_goes_by_a_cosine_and_momentum_by_a_straight_line():
+    config = TrainingConfig(weight_decay=0.04, end_weight_decay=0.4, momentum=0.996, end_momentum=1.0)
+    decays = [weight_decay(step, 101, config) for step in range(101)]
+    assert decays[0] == pytest.approx(0.04)
+    assert decays[25] == pytest.approx(0.04 + 0.36 * (1 - 2**-0.5) / 2)
+    assert decays[50] == pytest.approx(0.22)
+    assert decays[100] == pytest.approx(0.4)
+    momenta = [momentum(step, 101, config) for step in range(101)]
+    assert momenta == pytest.approx([0.996 + 0.004 * step / 100 for step in range(101)])
+    assert momentum(0, 1, config) == 0.996
