@@ -26,6 +26,8 @@ from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
 from jepa_core.testing.world import World
 from jepa_core.training.batches import batch_at, model_generator
 from jepa_core.training.cache import build_cache, open_cache
+from jepa_core.training.group import Group
+from jepa_core.training.step import Step
 from jepa_core.variants import registry
 from jepa_core.vectors import Descriptors
 from tests.synthetic import write_pairs
@@ -102,16 +104,24 @@ def bench_batches(store, cache, rows) -> None:
 
 
 def bench_step(cache) -> None:
-    """A training step's data and gradient against its forward pass."""
-    variant = registry.build("crjepa", registry.method("crjepa").sizes["tiny"], {"sentinel1": 2, "sentinel2": 12}, 0)
-    batch = batch_at(cache, 0, 32, 0)
+    """Each method's step, whole and in parts, and the making of its batch, against its forward pass."""
+    whole = slice(0, 32)
 
-    def forward() -> torch.Tensor:
-        return variant.training_loss(batch, model_generator(0, 0)).total
+    def make() -> dict[str, torch.Tensor]:
+        return batch_at(cache, 0, 32, 0, True, whole)
 
-    reference = seconds(forward)
-    report("crjepa tiny: forward and backward, 32 pairs", seconds(lambda: forward().backward()), reference, "forward")
-    report("crjepa tiny: making the batch", seconds(lambda: batch_at(cache, 0, 32, 0)), reference, "forward")
+    batch = make()
+    for name, method in registry.METHODS.items():
+        variant = registry.build(name, method.sizes["tiny"], {"sentinel1": 2, "sentinel2": 12}, 0)
+
+        def step(micro_batch: int | None, variant=variant) -> None:
+            variant.zero_grad()
+            Step(variant, Group(), micro_batch, mixed_precision=True, steps=1)(batch, 32, model_generator(0, 0))
+
+        reference = seconds(lambda variant=variant: variant.training_loss(batch, model_generator(0, 0)))
+        report(f"{name} tiny: a step of 32 pairs", seconds(lambda: step(None)), reference, "forward")  # noqa: B023
+        report(f"{name} tiny: the same in four parts", seconds(lambda: step(8)), reference, "forward")  # noqa: B023
+    report("making the batch", seconds(make), reference, f"{name}'s forward")
 
 
 def bench_search(root) -> None:

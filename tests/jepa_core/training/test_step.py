@@ -8,7 +8,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from jepa_core.training.group import Group
-from jepa_core.training.step import Step
+from jepa_core.training.step import Step, _Encode
 from tests.jepa_core.variants.small import CONFIGS, batch, built
 
 CASES = {
@@ -109,3 +109,17 @@ def test_a_batch_that_processes_cannot_share_evenly_is_a_plain_error():
     assert Group(1, 2, torch.device("cpu")).share(8) == slice(4, 8)
     with pytest.raises(ValueError, match="a batch of 9 pairs cannot be split evenly over 2 processes"):
         Group(0, 2, torch.device("cpu")).share(9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", CONFIGS)
+def test_compiled_it_gives_the_same_rows(variant):
+    """Traced as it is for an accelerator; the code that is made of it is the compiler's own affair."""
+    model = built(variant)
+    encode = _Encode(model)
+    drawn = model.draw(4, torch.Generator().manual_seed(0))
+    expected, _ = encode(batch(4), drawn)
+    encode.compile(backend="aot_eager")
+    found, _ = encode(batch(4), drawn)
+    for name, rows in expected.items():
+        torch.testing.assert_close(found[name], rows, msg=name)
