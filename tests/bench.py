@@ -119,8 +119,8 @@ def bench_step(cache) -> None:
             Step(variant, Group(), micro_batch, mixed_precision=True, steps=1)(batch, 32, model_generator(0, 0))
 
         reference = seconds(lambda variant=variant: variant.training_loss(batch, model_generator(0, 0)))
-        report(f"{name} tiny: a step of 32 pairs", seconds(lambda: step(None)), reference, "forward")  # noqa: B023
-        report(f"{name} tiny: the same in four parts", seconds(lambda: step(8)), reference, "forward")  # noqa: B023
+        report(f"{name} tiny: a step of 32 pairs", seconds(lambda: step(None)), reference, "forward")
+        report(f"{name} tiny: the same in four parts", seconds(lambda: step(8)), reference, "forward")
     report("making the batch", seconds(make), reference, f"{name}'s forward")
 
 

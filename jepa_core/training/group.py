@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from jepa_core.device import best_device
+from jepa_core.training.watch import TrainingError
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Group:
         """Rows of a batch that are this process's.
 
         Raises:
-            ValueError: the batch cannot be split evenly.
+            TrainingError: the batch cannot be split evenly.
         """
         if batch % self.size:
-            raise ValueError(
+            raise TrainingError(
                 f"a batch of {batch} pairs cannot be split evenly over {self.size} processes; choose a batch_size "
                 f"that {self.size} divides and no more than there are pairs"
             )

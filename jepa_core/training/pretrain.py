@@ -75,7 +75,8 @@ class Choice:
         """The method's config and the recipe.
 
         Raises:
-            UnknownNameError: no such method, size or field, or a value that a field cannot hold.
+            UnknownNameError: no such method, size or field.
+            ConfigError: a value that a field cannot hold.
         """
         config, recipe = registry.size_of(self.variant, self.size)
         recipe = registry.changed(recipe, self.recipe, "the recipe")
@@ -106,6 +107,7 @@ def pretrain(
 
     Raises:
         UnknownNameError: no such method, size or field; the message lists what there is.
+        ConfigError: the settings do not go together.
         NotMaterializedError: no training pairs.
         TrainingError: the run cannot go on.
     """

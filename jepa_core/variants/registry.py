@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from jepa_core.errors import UnknownNameError
+from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.training.config import TrainingConfig
 from jepa_core.variants import crjepa, ijepa, mae, rejepa, xjepa
 from jepa_core.variants.variant import Variant
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 R = TypeVar("R", bound="DataclassInstance")
+
+
+class ConfigError(JepaError):
+    """A method cannot be built or trained as its settings say."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,19 @@ def method(name: str) -> Method:
 
 
 def build(variant: str, config: Any, bands: Mapping[str, int], seed: int) -> Variant:
-    """A method with random weights that depend on the seed alone; torch's global generator is left as it was."""
+    """A method with random weights that depend on the seed alone; torch's global generator is left as it was.
+
+    Raises:
+        ConfigError: the config's sizes do not go together, or not with these sensors.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        built: Variant = method(variant).build(config, bands)
+        try:
+            built: Variant = method(variant).build(config, bands)
+            # Masks that a grid of tokens does not allow show now, not hours later.
+            built.draw(1, torch.Generator().manual_seed(seed))
+        except (ValueError, AssertionError) as error:
+            raise ConfigError(f"{variant} cannot be built like that: {error}") from error
     return built
 
 
@@ -84,7 +97,8 @@ def changed(record: R, fields: Mapping[str, Any], what: str) -> R:
         what: names the record in an error.
 
     Raises:
-        UnknownNameError: a field that the record has not, or a value that it cannot hold; the message says which.
+        UnknownNameError: a field that the record has not; the message lists those that it has.
+        ConfigError: a value that a field cannot hold; the message says which.
     """
     known = asdict(record)
     unknown = [name for name in fields if name not in known]
@@ -95,7 +109,7 @@ def changed(record: R, fields: Mapping[str, Any], what: str) -> R:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise UnknownNameError(f"{what}: {place} cannot be {first['input']!r}: {first['msg']}") from error
+        raise ConfigError(f"{what}: {place} cannot be {first['input']!r}: {first['msg']}") from error
 
 
 def config_from_json(variant: str, fields: Mapping[str, Any]) -> Any:

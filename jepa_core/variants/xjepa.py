@@ -77,8 +77,8 @@ class XJEPAConfig:
     psa_shrinkage: float = 0.1
     """Added to the covariance's diagonal; of the second form only. Ours."""
 
-    weight_vicreg: float = 0.02
-    """Of VICReg as a whole. The paper writes none (1), with features of a size that is not known; ours."""
+    weight_vicreg: float = 1.0
+    """Of VICReg as a whole; the paper writes none."""
 
     vicreg_invariance: float = 1.0
     """Inside VICReg, between the sensors' pooled contexts. Not known; as in DX-JEPA."""

@@ -12,6 +12,7 @@ from jepa_core.store import Store
 from jepa_core.training.pretrain import Choice, pretrain
 from jepa_core.training.probe import probe_of
 from jepa_core.training.watch import TrainingError
+from jepa_core.variants.registry import ConfigError
 
 SENSORS = (SENTINEL1, SENTINEL2)
 RUN = {"sensors": SENSORS, "stage_fingerprint": "f" * 64, "pairs_version": "0" * 64}
@@ -54,10 +55,25 @@ def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
     assert config.width == 128
     with pytest.raises(UnknownNameError, match="the config of xjepa has no field 'heads_count'; it has input_size"):
         Choice("xjepa", model={"heads_count": 3}).settled()
-    with pytest.raises(UnknownNameError, match="the config of xjepa: psa_matrix cannot be 'free'"):
+    with pytest.raises(ConfigError, match="the config of xjepa: psa_matrix cannot be 'free'"):
         Choice("xjepa", model={"psa_matrix": "free"}).settled()
-    with pytest.raises(UnknownNameError, match="the recipe: batch_size cannot be 'many'"):
+    with pytest.raises(ConfigError, match="the recipe: batch_size cannot be 'many'"):
         Choice("xjepa", recipe={"batch_size": "many"}).settled()
+
+
+@pytest.mark.parametrize(
+    ("variant", "model", "reason"),
+    [
+        ("crjepa", {"width": 100, "heads": 3}, "crjepa cannot be built like that"),
+        ("crjepa", {"routes": ["aa", "ac"]}, "routes are aa, bb, ab, ba, not aa, ac"),
+        ("ijepa", {"target_blocks": 9}, "9 blocks of 0.2 of the image each may leave no context"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(
+    cut_store, pairs, variant, model, reason
+):
+    with pytest.raises(ConfigError, match=reason):
+        pretrain(cut_store, Choice(variant, model=model), pairs, **RUN)
 
 
 @pytest.fixture(scope="module")

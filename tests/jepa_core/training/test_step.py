@@ -9,6 +9,7 @@ import torch.multiprocessing as mp
 
 from jepa_core.training.group import Group
 from jepa_core.training.step import Step, _Encode
+from jepa_core.training.watch import TrainingError
 from tests.jepa_core.variants.small import CONFIGS, batch, built
 
 CASES = {
@@ -107,7 +108,7 @@ def test_two_processes_with_half_the_batch_each_equal_one_with_all_of_it(of_two_
 
 def test_a_batch_that_processes_cannot_share_evenly_is_a_plain_error():
     assert Group(1, 2, torch.device("cpu")).share(8) == slice(4, 8)
-    with pytest.raises(ValueError, match="a batch of 9 pairs cannot be split evenly over 2 processes"):
+    with pytest.raises(TrainingError, match="a batch of 9 pairs cannot be split evenly over 2 processes"):
         Group(0, 2, torch.device("cpu")).share(9)
 
 

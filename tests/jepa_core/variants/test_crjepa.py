@@ -3,6 +3,7 @@ import torch
 
 from jepa_core.nn.masking import take
 from jepa_core.variants.crjepa import CRJEPA, PREDICTORS, ROUTES, SIZES
+from jepa_core.variants.registry import ConfigError
 from tests.jepa_core.variants.small import BANDS, CONFIGS, batch, built, loss
 
 OFF = {f"weight_{name}": 0.0 for name in ("prediction", "cross", "uni", "uni_cosine", "sigreg")}
@@ -53,7 +54,7 @@ def test_routes_can_be_chosen_and_only_their_predictors_are_built(routes):
     model = built("crjepa", routes=routes)
     assert [name for name in loss(model).terms if name.startswith("prediction")] == [f"prediction_{r}" for r in routes]
     assert set(model.predictors) == {PREDICTORS["final"][route] for route in routes}
-    with pytest.raises(ValueError, match="routes are aa, bb, ab, ba, not ac"):
+    with pytest.raises(ConfigError, match="routes are aa, bb, ab, ba, not ac"):
         built("crjepa", routes=("ac",))
 
 
