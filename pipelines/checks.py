@@ -1,6 +1,6 @@
 """Blocking checks: what a stage wrote is read again and looked at before anything downstream uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 import numpy as np
@@ -142,6 +142,18 @@ def _benchmark(variant: str) -> Callable[[Store], Finding]:
     return look
 
 
+def _comparison(variants: Sequence[str]) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
+        from jepa_core import atomic
+
+        lines = atomic.read_json(store.comparison / "report.json")["lines"]
+        whole = all(sorted(line["f1_at_5"]) == sorted(variants) for line in lines)
+        figures = [f for line in lines for f in (*line["f1_at_5"].values(), line["chance"], line["band_statistics"])]
+        return len(lines) == 6 and whole and all(0 <= figure <= 1 for figure in figures), {"lines": len(lines)}
+
+    return look
+
+
 def _quarantine_check(kind: Sensor) -> dg.AssetChecksDefinition:
     asset = f"{kind.name}_patches"
 
@@ -207,3 +219,10 @@ def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
             _benchmark(variant),
         ),
     ]
+
+
+def comparison_check(variants: Sequence[str]) -> dg.AssetChecksDefinition:
+    """Check of the comparison of some variants' benchmarks."""
+    return _check(
+        "benchmark_comparison", "Six lines with a figure from 0 to 1 for every variant.", _comparison(variants)
+    )
