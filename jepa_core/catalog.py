@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jepa_core.errors import NotMaterializedError
+from jepa_core import versions
+from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.stages import StageRecord, lost_output, read_record
 from jepa_core.store import Store
 
@@ -23,6 +24,7 @@ def current_model(store: Store, variant: str) -> CurrentModel:
     """The variant's trained model.
 
     Raises:
+        UnknownNameError: no such variant; the message lists those there are.
         NotMaterializedError: there is none; the message names the command that makes it.
     """
     record = _whole_record(store, variant, "model")
@@ -33,12 +35,16 @@ def current_index(store: Store, variant: str) -> Path:
     """Folder of the variant's index.
 
     Raises:
+        UnknownNameError: no such variant; the message lists those there are.
         NotMaterializedError: there is none; the message names the command that makes it.
     """
     return store.root / str(_whole_record(store, variant, "index").summary["folder"])
 
 
 def _whole_record(store: Store, variant: str, what: str) -> StageRecord:
+    # Every method has a code version; asking the registry would import them all.
+    if variant not in versions.MODEL:
+        raise UnknownNameError(f"no variant {variant!r}; there are {', '.join(versions.MODEL)}")
     record = read_record(store, f"{variant}_{what}")
     if record is None or lost_output(store, record):
         raise NotMaterializedError(

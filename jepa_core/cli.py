@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from jepa_core import versions
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -27,6 +29,9 @@ def search(
         typer.Option(help="GeoTIFF with named bands, or a folder with a file a band."),
     ] = None,
     sensor: Annotated[str | None, typer.Option(help="Sensor of --image: s1 or s2.")] = None,
+    variant: Annotated[
+        str, typer.Option(help=f"Method whose descriptors are compared: {', '.join(versions.MODEL)}.")
+    ] = "crjepa",
     k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 10,
     show: Annotated[Path | None, typer.Option(help="Write the hits as pictures to this PNG.")] = None,
 ) -> None:
@@ -52,11 +57,11 @@ def search(
         store.check_bound(archive_identity(settings))
         gallery = sensor_named(to)
         if patch is not None:
-            answer = search_by_patch(store, "crjepa", patch, gallery, k)
+            answer = search_by_patch(store, variant, patch, gallery, k)
         else:
             assert image is not None
             assert sensor is not None
-            answer = search_by_image(store, "crjepa", image, sensor_named(sensor), gallery, k)
+            answer = search_by_image(store, variant, image, sensor_named(sensor), gallery, k)
         if show is not None:
             with atomic.new_file(show) as temporary:
                 temporary.write_bytes(answer_sheet(store, answer))

@@ -49,6 +49,9 @@ class Hit:
 class Answer:
     """What a search found."""
 
+    variant: str
+    """Name of the method whose descriptors were compared."""
+
     query: str
     """Patch id or file."""
 
@@ -72,7 +75,7 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
     """Patches most like one of the archive's own; the query itself is no hit.
 
     Raises:
-        UnknownNameError: no such patch.
+        UnknownNameError: no such variant or patch.
         FingerprintMismatchError: the index is of another model than the current one.
         NotMaterializedError: no index yet; the message names the command.
     """
@@ -96,12 +99,13 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
         :k
     ]
     return Answer(
+        variant=variant,
         query=patch_id,
         query_sensor=sensor,
         query_labels=tuple(row["labels"].iloc[0]),
         query_pixels=read_pixels(store, sensor, row)[0],
         gallery_sensor=to,
-        hits=_hits(store, to, ranked, row["cell_id"].iloc[0]),
+        hits=_hits(store, variant, to, ranked, row["cell_id"].iloc[0]),
     )
 
 
@@ -109,6 +113,7 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
     """Patches most like an image that the user brings.
 
     Raises:
+        UnknownNameError: no such variant.
         QueryImageError: the file cannot serve as a query.
         FingerprintMismatchError: the index is of another model than the current one.
         NotMaterializedError: no index yet; the message names the command.
@@ -124,18 +129,19 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
     found = index.search(vector, model.fingerprint, purpose, to, k)
     ranked = list(zip(found.patch_ids[0], found.scores[0], strict=True))
     return Answer(
+        variant=variant,
         query=str(path),
         query_sensor=sensor,
         query_labels=(),
         query_pixels=pixels,
         gallery_sensor=to,
-        hits=_hits(store, to, ranked, None),
+        hits=_hits(store, variant, to, ranked, None),
     )
 
 
 def answer_sheet(store: Store, answer: Answer) -> bytes:
     """The query and its hits as pictures, five a row, as PNG; the query's own cell is framed."""
-    rows = _rows(store, answer.gallery_sensor, [hit.patch_id for hit in answer.hits])
+    rows = _rows(store, answer.variant, answer.gallery_sensor, [hit.patch_id for hit in answer.hits])
     gallery = stored_sensor(store, answer.gallery_sensor)
     pixels = read_pixels(store, gallery, rows)
     query = Tile(
@@ -163,19 +169,21 @@ def _purpose(sensor: Sensor, to: Sensor) -> Purpose:
     return "same" if sensor.name == to.name else "cross"
 
 
-def _rows(store: Store, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:
+def _rows(store: Store, variant: str, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:
     patches = read_patches(store, sensor).set_index("patch_id", drop=False)
     withdrawn = [patch_id for patch_id in patch_ids if patch_id not in patches.index]
     if withdrawn:
         raise NotMaterializedError(
             f"the index is behind the patches: {withdrawn[0]} is gone. "
-            "Run: dagster asset materialize --select crjepa_index"
+            f"Run: dagster asset materialize --select {variant}_index"
         )
     return patches.loc[patch_ids]
 
 
-def _hits(store: Store, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None) -> tuple[Hit, ...]:
-    rows = _rows(store, sensor, [patch_id for patch_id, _ in ranked])
+def _hits(
+    store: Store, variant: str, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None
+) -> tuple[Hit, ...]:
+    rows = _rows(store, variant, sensor, [patch_id for patch_id, _ in ranked])
     return tuple(
         Hit(
             patch_id=patch_id,

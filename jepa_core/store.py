@@ -103,6 +103,11 @@ class Store:
         return self.root / "benchmarks" / variant
 
     @property
+    def comparison(self) -> Path:
+        """The variants' latest benchmarks side by side."""
+        return self.root / "benchmarks" / "comparison"
+
+    @property
     def stage_records(self) -> Path:
         """One record a stage, written when the stage is whole."""
         return self.root / "stages"

@@ -1,5 +1,7 @@
 """The chain of stages, in the order in which they run."""
 
+from collections.abc import Sequence
+
 from jepa_core import versions
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.stage import Stage
@@ -51,6 +53,11 @@ def benchmark_stage(variant: str) -> Stage:
         typical_seconds=15,
         remedy=f"{variant}_index",
     )
+
+
+def comparison_stage(variants: Sequence[str]) -> Stage:
+    """Benchmarks of variants side by side."""
+    return Stage("benchmark_comparison", versions.COMPARISON, upstream=tuple(f"{v}_benchmark" for v in variants))
 
 
 def chain_to_index(variant: str) -> tuple[Stage, ...]:

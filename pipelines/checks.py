@@ -1,6 +1,6 @@
 """Blocking checks: what a stage wrote is read again and looked at before anything downstream uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 import numpy as np
@@ -124,14 +124,32 @@ def _index(variant: str) -> Callable[[Store], Finding]:
 
 def _benchmark(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
+        from jepa_core.evaluation.report import read_report
+
+        results = read_report(store.benchmark(variant)).results
+        serving = [result for result in results if result.serves]
+        searches = {(r.query, r.gallery, r.pair) for r in serving}
+        rows = {(r.query, r.gallery, r.pair, r.head) for r in results}
+        heads = {result.head for result in results}
+        figures = [figure for r in results for figure in (r.f1_at_5, r.chance, r.band_statistics)]
+        return (
+            len(serving) == len(searches) == 6
+            and len(rows) == len(results) == 6 * len(heads)
+            and all(0 <= figure <= 1 for figure in figures),
+            {"rows": len(results), "heads": len(heads)},
+        )
+
+    return look
+
+
+def _comparison(variants: Sequence[str]) -> Callable[[Store], Finding]:
+    def look(store: Store) -> Finding:
         from jepa_core import atomic
 
-        report = atomic.read_json(store.benchmark(variant) / "report.json")
-        figures = [result[key] for result in report["results"] for key in ("f1_at_5", "chance", "band_statistics")]
-        return (
-            len(report["results"]) == 6 and all(0 <= figure <= 1 for figure in figures),
-            {"rows": len(report["results"])},
-        )
+        lines = atomic.read_json(store.comparison / "report.json")["lines"]
+        whole = all(sorted(line["f1_at_5"]) == sorted(variants) for line in lines)
+        figures = [f for line in lines for f in (*line["f1_at_5"].values(), line["chance"], line["band_statistics"])]
+        return len(lines) == 6 and whole and all(0 <= figure <= 1 for figure in figures), {"lines": len(lines)}
 
     return look
 
@@ -195,5 +213,16 @@ def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
             "It opens, is the current model's, holds every patch, and patches find themselves.",
             _index(variant),
         ),
-        _check(f"{variant}_benchmark", "Six rows of figures from 0 to 1.", _benchmark(variant)),
+        _check(
+            f"{variant}_benchmark",
+            "Six rows with the descriptors that serve, and six with each other kind; figures from 0 to 1.",
+            _benchmark(variant),
+        ),
     ]
+
+
+def comparison_check(variants: Sequence[str]) -> dg.AssetChecksDefinition:
+    """Check of the comparison of some variants' benchmarks."""
+    return _check(
+        "benchmark_comparison", "Six lines with a figure from 0 to 1 for every variant.", _comparison(variants)
+    )

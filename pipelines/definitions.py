@@ -3,11 +3,12 @@
 import dagster as dg
 
 from pipelines.assets.benchmarks import benchmark_asset
+from pipelines.assets.comparison import comparison_asset
 from pipelines.assets.descriptors import descriptors_asset
 from pipelines.assets.indexes import index_asset
 from pipelines.assets.ingest import patch_pairs, sentinel1_patches, sentinel2_patches
 from pipelines.assets.pretraining import model_asset
-from pipelines.checks import ingest_checks, variant_checks
+from pipelines.checks import comparison_check, ingest_checks, variant_checks
 from pipelines.resources import Tracking, Workspace
 
 VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa")
@@ -22,6 +23,8 @@ for variant in VARIANTS:
         benchmark_asset(variant),
     ]
     CHECKS += variant_checks(variant)
+ASSETS.append(comparison_asset(VARIANTS))
+CHECKS.append(comparison_check(VARIANTS))
 
 defs = dg.Definitions(
     assets=ASSETS,

@@ -12,11 +12,10 @@ from jepa_core.evaluation import baselines, metrics
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
-from jepa_core.vectors import PURPOSES
+from jepa_core.vectors import Purpose, serving
 
 K = 5
 """Depth of the main figure, as CR-JEPA and X-JEPA report it."""
-
 
 _BLOCK = 256
 """Patches read at a time."""
@@ -28,7 +27,7 @@ class BenchmarkError(JepaError):
 
 @dataclass(frozen=True)
 class Result:
-    """One direction under one protocol."""
+    """One direction under one protocol, with one kind of descriptor."""
 
     query: str
     """Name of the queries' sensor."""
@@ -38,6 +37,12 @@ class Result:
 
     pair: str
     """`kept` or `removed`: whether the query's paired patch may be a hit; `self removed` within a sensor."""
+
+    head: Purpose
+    """The kind of descriptor that was compared."""
+
+    serves: bool
+    """Whether that kind is the one which searches of this direction use; the figures of the others are for study."""
 
     queries: int
     """Number of queries."""
@@ -62,8 +67,8 @@ class _Side:
     """Statistics of the test patches."""
     train: np.ndarray
     """Statistics of the training patches, by training pair."""
-    vectors: dict[str, np.ndarray]
-    """Descriptors of the test patches, by purpose."""
+    vectors: dict[Purpose, np.ndarray]
+    """Descriptors of the test patches, by kind."""
     labels: np.ndarray
     """Booleans (test patches, classes)."""
 
@@ -75,7 +80,9 @@ def run_benchmark(
     pairs: pd.DataFrame,
     sensors: tuple[Sensor, Sensor],
 ) -> list[Result]:
-    """F1@5 on the labelled test pairs; queries and gallery are the same patches.
+    """F1@5 on the labelled test pairs, with each kind of descriptor that the model has.
+
+    Queries and gallery are the same patches.
 
     Args:
         store: the data root, with the model's descriptors.
@@ -83,6 +90,9 @@ def run_benchmark(
         model_fingerprint: of the model.
         pairs: all pairs (schema `tables.PAIRS`).
         sensors: of `patch_a` and `patch_b`.
+
+    Returns:
+        Six results that serve; behind them, for a model with two kinds of descriptors, six of the other kind.
 
     Raises:
         BenchmarkError: too few labelled test pairs.
@@ -100,13 +110,8 @@ def run_benchmark(
         _side(store, variant, model_fingerprint, sensor, table, test[column], train[column])
         for sensor, (table, column) in zip(sensors, _columns(tables), strict=True)
     )
-    itself = np.eye(len(test), dtype=bool)
-    nothing = np.zeros_like(itself)
-    results = [_same(side, itself) for side in (a, b)]
-    for query, gallery in ((a, b), (b, a)):
-        results.append(_cross(query, gallery, nothing, "kept"))
-        results.append(_cross(query, gallery, itself, "removed"))
-    return results
+    results = [result for query, gallery in ((a, a), (b, b), (a, b), (b, a)) for result in _direction(query, gallery)]
+    return sorted(results, key=lambda result: not result.serves)
 
 
 def _columns(tables: list[pd.DataFrame]) -> list[tuple[pd.DataFrame, str]]:
@@ -129,7 +134,7 @@ def _side(
         sensor=sensor,
         test=_statistics(store, sensor, of_test),
         train=_statistics(store, sensor, patches.loc[train]),
-        vectors={purpose: descriptors.serving(purpose)[rows] for purpose in PURPOSES},
+        vectors={kind: vectors[rows] for kind, vectors in descriptors.vectors.items()},
         labels=multi_hot(of_test["labels"]),
     )
 
@@ -144,38 +149,33 @@ def multi_hot(labels: pd.Series) -> np.ndarray:
     return np.array([[name in of_patch for name in BEN19] for of_patch in map(set, labels)])
 
 
-def _same(side: _Side, itself: np.ndarray) -> Result:
-    vectors = side.vectors["same"]
-    baseline = baselines.same_sensor_similarity(side.train, side.test)
-    return _result(side, side, vectors @ vectors.T, baseline, itself, "self removed")
-
-
-def _cross(query: _Side, gallery: _Side, excluded: np.ndarray, pair: str) -> Result:
-    similarity = query.vectors["cross"] @ gallery.vectors["cross"].T
-    baseline = baselines.cross_sensor_similarity(query.train, gallery.train, query.test, gallery.test)
-    return _result(query, gallery, similarity, baseline, excluded, pair)
-
-
-def _result(
-    query: _Side,
-    gallery: _Side,
-    similarity: np.ndarray,
-    baseline: np.ndarray,
-    excluded: np.ndarray,
-    pair: str,
-) -> Result:
+def _direction(query: _Side, gallery: _Side) -> list[Result]:
+    itself = np.eye(len(query.labels), dtype=bool)
+    purpose: Purpose
+    if query is gallery:
+        purpose, protocols = "same", {"self removed": itself}
+        baseline = baselines.same_sensor_similarity(query.train, query.test)
+    else:
+        purpose, protocols = "cross", {"kept": np.zeros_like(itself), "removed": itself}
+        baseline = baselines.cross_sensor_similarity(query.train, gallery.train, query.test, gallery.test)
     f1 = metrics.pair_f1(query.labels, gallery.labels)
 
-    def at_k(of: np.ndarray) -> float:
-        return float(metrics.f1_at_k(f1, metrics.rank(of, excluded, K)).mean())
+    def at_k(similarity: np.ndarray, excluded: np.ndarray) -> float:
+        return float(metrics.f1_at_k(f1, metrics.rank(similarity, excluded, K)).mean())
 
-    return Result(
-        query=query.sensor.name,
-        gallery=gallery.sensor.name,
-        pair=pair,
-        queries=len(f1),
-        gallery_size=int((~excluded).sum(axis=1).min()),
-        f1_at_5=at_k(similarity),
-        chance=float(metrics.chance_f1(f1, excluded).mean()),
-        band_statistics=at_k(baseline),
-    )
+    return [
+        Result(
+            query=query.sensor.name,
+            gallery=gallery.sensor.name,
+            pair=pair,
+            head=head,
+            serves=serving(purpose, query.vectors) == head,
+            queries=len(f1),
+            gallery_size=int((~excluded).sum(axis=1).min()),
+            f1_at_5=at_k(vectors @ gallery.vectors[head].T, excluded),
+            chance=float(metrics.chance_f1(f1, excluded).mean()),
+            band_statistics=at_k(baseline, excluded),
+        )
+        for pair, excluded in protocols.items()
+        for head, vectors in query.vectors.items()
+    ]

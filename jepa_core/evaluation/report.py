@@ -9,8 +9,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 from jepa_core.evaluation.benchmark import Result
 from jepa_core.sensors import SENSORS
+
+
+class ReportError(JepaError):
+    """A report is not there, or is none of this code's."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,25 @@ class ReportContext:
     seed: int
     """The one seed."""
 
+    parameters: int
+    """Trained parameters."""
+
+    training_seconds: float
+    """Of all training steps."""
+
     archive: str
     """`sample`, or the archive's path."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """One model's benchmark, as `report.json` holds it."""
+
+    context: ReportContext
+    """How the figures came about."""
+
+    results: tuple[Result, ...]
+    """The figures; those that serve first."""
 
 
 def write_report(
@@ -53,28 +75,60 @@ def write_report(
         context: how it came about.
         pictures: PNGs, by caption.
     """
-    environment = Environment(loader=PackageLoader("jepa_core.evaluation"), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("report.html.j2").render(
-        rows=[_row(result) for result in results],
+    page = render(
+        "report.html.j2",
+        rows=[_row(result) for result in results if result.serves],
+        others=[_row(result) for result in results if not result.serves],
         context=context,
         pictures={caption: base64.b64encode(png).decode("ascii") for caption, png in pictures.items()},
     )
     with atomic.new_folder(folder) as temporary:
-        atomic.write_json(
-            temporary / "report.json",
-            {"context": asdict(context), "results": [asdict(result) for result in results]},
-        )
+        atomic.write_json(temporary / "report.json", asdict(Report(context, tuple(results))))
         (temporary / "report.html").write_text(page)
 
 
+def read_report(folder: Path) -> Report:
+    """Reads what `write_report` wrote.
+
+    Raises:
+        ReportError: there is none in the folder, or it was written by another version of this code.
+        JepaError: it is not readable.
+    """
+    path = folder / "report.json"
+    if not path.exists():
+        raise ReportError(f"no report at {path}")
+    fields = atomic.read_json(path)
+    try:
+        return Report(ReportContext(**fields["context"]), tuple(Result(**result) for result in fields["results"]))
+    except (TypeError, KeyError) as error:
+        raise ReportError(f"{path} is of another version of this code; make the benchmark again") from error
+
+
+def render(template: str, **given: Any) -> str:
+    """A self-contained page from one of the templates."""
+    environment = Environment(loader=PackageLoader("jepa_core.evaluation"), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template(template).render(**given)
+
+
 def markdown_table(results: Sequence[Result]) -> str:
-    """The table as Markdown."""
+    """The results that serve as Markdown, and below them those of the other head, where there is one."""
+    others = [result for result in results if not result.serves]
+    table = _markdown([result for result in results if result.serves])
+    return f"{table}\n\nThe other head:\n\n{_markdown(others)}" if others else table
+
+
+def direction(query: str, gallery: str) -> str:
+    """From one sensor to another, in short."""
+    return " → ".join(SENSORS[name].short.upper() for name in (query, gallery))
+
+
+def _markdown(results: Sequence[Result]) -> str:
     lines = [
-        "| direction | paired patch | queries | gallery | F1@5 (A) | chance | band statistics |",
-        "|---|---|---|---|---|---|---|",
+        "| direction | paired patch | head | queries | gallery | F1@5 (A) | chance | band statistics |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['direction']} | {row['pair']} | {row['queries']} | {row['gallery_size']} "
+        f"| {row['direction']} | {row['pair']} | {row['head']} | {row['queries']} | {row['gallery_size']} "
         f"| {row['f1']:.1f} | {row['chance']:.1f} | {row['baseline']:.1f} |"
         for row in map(_row, results)
     ]
@@ -82,10 +136,10 @@ def markdown_table(results: Sequence[Result]) -> str:
 
 
 def _row(result: Result) -> dict[str, Any]:
-    names = [SENSORS[name].short.upper() for name in (result.query, result.gallery)]
     return {
-        "direction": " → ".join(names),
+        "direction": direction(result.query, result.gallery),
         "pair": result.pair,
+        "head": result.head,
         "queries": result.queries,
         "gallery_size": result.gallery_size,
         "f1": 100 * result.f1_at_5,

@@ -43,6 +43,12 @@ def benchmark_asset(variant: str) -> dg.AssetsDefinition:
     return _benchmark
 
 
+def search_name(query: str, gallery: str, pair: str) -> str:
+    """A direction and protocol as part of a metric's name."""
+    direction = "_to_".join(SENSORS[name].short for name in (query, gallery))
+    return f"{direction}/{pair.replace(' ', '_')}"
+
+
 def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tuple[StageResult, dict[str, float]]:
     from jepa_core import atomic
     from jepa_core.evaluation.benchmark import run_benchmark
@@ -63,15 +69,19 @@ def _report(variant: str, store: Store, upstream: dict[str, StageRecord]) -> tup
         size=model.summary["size"],
         steps=model.summary["steps"],
         seed=model.summary["seed"],
+        parameters=model.summary["parameters"],
+        training_seconds=model.summary["steps"] * model.summary["seconds_per_step"],
         archive=atomic.read_json(store.root / "root.json")["archive"],
     )
     folder = store.benchmark(variant)
     write_report(folder, results, context, pictures={"Searches from radar to optical": examples})
     figures = {}
     for result in results:
-        direction = "_to_".join(SENSORS[name].short for name in (result.query, result.gallery))
+        name = search_name(result.query, result.gallery, result.pair)
+        if not result.serves:
+            figures[f"f1_at_5_other_head/{name}"] = result.f1_at_5
+            continue
         # MLflow takes no "@" in a metric's name.
-        name = f"{direction}/{result.pair.replace(' ', '_')}"
         figures[f"f1_at_5/{name}"] = result.f1_at_5
         figures[f"chance/{name}"] = result.chance
         figures[f"band_statistics/{name}"] = result.band_statistics

@@ -1,5 +1,6 @@
 import shutil
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -8,6 +9,7 @@ from jepa_core.cli import app
 from jepa_core.index import build_index
 from jepa_core.stages import StageRecord, size_of, write_record
 from jepa_core.store import Store
+from jepa_core.vectors import Descriptors
 
 
 def record(store, stage, folder, version):
@@ -88,6 +90,7 @@ def test_the_hits_as_pictures(searchable, tmp_path):
     [
         (["--patch", "nothing", "--to", "s2"], "no patch 'nothing' in"),
         (["--patch", S1, "--to", "s5"], "unknown sensor 's5'"),
+        (["--patch", S1, "--to", "s2", "--variant", "vit"], "no variant 'vit'; there are ijepa, mae, rejepa, xjepa"),
         (["--image", "/nowhere.tif", "--sensor", "s1", "--to", "s2"], "there is no file"),
         (["--to", "s2"], "give either --patch or --image"),
         (["--patch", S1, "--image", "x", "--sensor", "s1", "--to", "s2"], "either --patch or"),
@@ -104,11 +107,47 @@ def test_what_is_wrong_is_said_in_a_line(searchable, arguments, says):
     assert "Traceback" not in result.output
 
 
-def test_without_an_index_the_command_that_makes_it_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("given", "variant"), [([], "crjepa"), (["--variant", "mae"], "mae")])
+def test_without_an_index_the_command_that_makes_it_is_named(tmp_path, monkeypatch, given, variant):
     monkeypatch.setenv("JEPA_DATA", str(tmp_path))
-    result = jepa("--patch", S1, "--to", "s2")
+    result = jepa("--patch", S1, "--to", "s2", *given)
     assert result.exit_code == 1
-    assert "dagster asset materialize --select crjepa_index" in result.output
+    assert f"no whole {variant} index in" in result.output
+    assert f"dagster asset materialize --select {variant}_index" in result.output
+
+
+def test_the_index_of_the_variant_is_searched_and_its_one_kind_of_descriptor_serves(searchable, described):
+    # Vectors of its own, so that the default's cannot pass for them.
+    made = {
+        name: Descriptors(of.patch_ids, {"same": np.roll(of.vectors["same"], 1, axis=0)})
+        for name, of in described.items()
+    }
+    folder = searchable.index("mae", "e" * 64)
+    build_index(folder, "mae", "e" * 64, made)
+    for stage in ("mae_model", "mae_index"):
+        write_record(searchable, record(searchable, stage, folder, "e" * 64))
+    found = lines(jepa("--patch", S1, "--to", "s2", "-k", 1, "--variant", "mae"))
+    row = made["sentinel1"].patch_ids.tolist().index(S1)
+    cosines = made["sentinel2"].vectors["same"] @ made["sentinel1"].vectors["same"][row]
+    assert made["sentinel2"].patch_ids[cosines.argmax()] in found[0]
+    assert float(found[0].split()[1]) == pytest.approx(cosines.max(), abs=1e-3)
+    assert found != lines(jepa("--patch", S1, "--to", "s2", "-k", 1))
+
+
+def test_an_index_behind_the_patches_names_the_command_that_brings_it_up(searchable, described):
+    made = {
+        name: Descriptors(np.array([f"{patch}_GONE" for patch in of.patch_ids], dtype=object), of.vectors)
+        for name, of in described.items()
+    }
+    made["sentinel1"] = described["sentinel1"]
+    folder = searchable.index("xjepa", "e" * 64)
+    build_index(folder, "xjepa", "e" * 64, made)
+    for stage in ("xjepa_model", "xjepa_index"):
+        write_record(searchable, record(searchable, stage, folder, "e" * 64))
+    result = jepa("--patch", S1, "--to", "s2", "--variant", "xjepa")
+    assert result.exit_code == 1
+    assert "the index is behind the patches" in result.output
+    assert "dagster asset materialize --select xjepa_index" in result.output
 
 
 def test_an_index_that_lost_a_file_is_not_searched(searchable):

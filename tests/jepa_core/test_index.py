@@ -112,4 +112,4 @@ def test_two_patches_of_one_id_are_refused_and_nothing_is_written(tmp_path, side
 def test_a_rebuilt_index_takes_the_old_one_s_place(folder, sides):
     fewer = {name: Descriptors(d.patch_ids[:5], {p: v[:5] for p, v in d.vectors.items()}) for name, d in sides.items()}
     build_index(folder, "crjepa", MODEL, fewer)
-    assert open_index(folder).flat["same", "sentinel2"].ntotal == 5
+    assert open_index(folder).flat["same"]["sentinel2"].ntotal == 5

@@ -7,7 +7,13 @@ from jepa_core.fingerprint import fingerprint
 from jepa_core.variants import registry
 
 # By variant: code version and what it stood for when it was set.
-PINNED = {"crjepa": ("1", "1a5ad4bbc70a")}
+PINNED = {
+    "ijepa": ("1", "93093f1dbf14"),
+    "mae": ("1", "d1ed0cfaedb6"),
+    "rejepa": ("1", "a6dadeb391a5"),
+    "xjepa": ("1", "50168ff18dab"),
+    "crjepa": ("2", "cb73b5195db7"),
+}
 
 
 def test_sizes_and_recipes_are_those_of_the_code_version():

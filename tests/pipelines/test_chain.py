@@ -9,13 +9,14 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from jepa_core import atomic
 from jepa_core.catalog import current_index, current_model
 from jepa_core.index import open_index
 from jepa_core.sensors import SENTINEL2
 from jepa_core.stages import read_record, size_of, write_record
 from jepa_core.store import Store
 from pipelines.bootstrap import stale_upstream
-from pipelines.definitions import ASSETS, CHECKS
+from pipelines.definitions import ASSETS, CHECKS, VARIANTS
 from pipelines.resources import Tracking, Workspace, tracking_uri
 
 CONFIG = {"ops": {"crjepa_model": {"config": {"epochs": 2}}}}
@@ -79,7 +80,7 @@ def test_every_stage_ran_every_check_passed_and_the_metadata_are_worth_looking_a
     assert metadata(result, "patch_pairs")["pairs"].value == 24
     assert "data:image/png;base64," in metadata(result, "patch_pairs")["some_pairs"].value
     assert "data:image/png;base64," in metadata(result, "crjepa_model")["training"].value
-    assert "| S1 → S2 | removed |" in metadata(result, "crjepa_benchmark")["results"].value
+    assert "| S1 → S2 | removed | cross |" in metadata(result, "crjepa_benchmark")["results"].value
 
 
 def test_a_second_run_does_nothing_and_data_versions_stand(base):
@@ -112,7 +113,95 @@ def test_mlflow_holds_the_runs_linked_both_ways_with_curves_and_an_alias(base):
     assert files == {"weights.safetensors", "model.json", "history.parquet"}
     assert metadata(result, "crjepa_model")["mlflow_run"].value.endswith(run.info.run_id)
     (benchmark,) = client.search_runs([client.get_experiment_by_name("benchmarks").experiment_id])
-    assert "f1_at_5/s1_to_s2/removed" in benchmark.data.metrics
+    names = ("f1_at_5/s1_to_s2/removed", "f1_at_5_other_head/s1_to_s2/removed", "f1_at_5/s1_to_s1/self_removed")
+    report = atomic.read_json(workspace.store().benchmark("crjepa") / "report.json")
+    figures = [report["results"][row]["f1_at_5"] for row in (3, 9, 0)]
+    assert [benchmark.data.metrics[name] for name in names] == figures
+    assert len(set(figures)) > 1
+    assert len(benchmark.data.metrics) == 4 * 6
+
+
+def test_the_report_says_what_the_training_cost(base):
+    store = base[0].store()
+    context = atomic.read_json(store.benchmark("crjepa") / "report.json")["context"]
+    made = read_record(store, "crjepa_model").summary
+    assert context["parameters"] == made["parameters"] > 1_000_000
+    history = pd.read_parquet(current_model(store, "crjepa").folder / "history.parquet")
+    assert context["training_seconds"] == pytest.approx(history["seconds"].sum())
+
+
+@pytest.fixture(scope="module")
+def compared(base, tmp_path_factory):
+    """A copy of the finished run in which the other variants were trained for an epoch each, and compared."""
+    copy = shutil.copytree(Store.at(base[0].settings().data).root.parent, tmp_path_factory.mktemp("compared") / "copy")
+    (copy / "data" / "root.json").write_text(json.dumps({"archive": str(copy / "archive")}))
+    workspace = Workspace(archive=str(copy / "archive"), data=str(copy / "data"))
+    instance = dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance")))
+    others = [variant for variant in VARIANTS if variant != "crjepa"]
+    stages = [f"{variant}_{what}" for variant in others for what in ("model", "descriptors", "index", "benchmark")]
+    config = {"ops": {f"{variant}_model": {"config": {"epochs": 1}} for variant in others}}
+    result = materialize(workspace, instance, [*stages, "benchmark_comparison"], config)
+    return workspace, instance, result
+
+
+def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(compared):
+    workspace, _, result = compared
+    evaluations = result.get_asset_check_evaluations()
+    assert len(evaluations) == 4 * 4 + 1
+    assert all(e.passed for e in evaluations)
+    store = workspace.store()
+    comparison = atomic.read_json(store.comparison / "report.json")
+    assert [method["variant"] for method in comparison["methods"]] == list(VARIANTS)
+    kinds = {"ijepa": 1, "mae": 1, "rejepa": 1, "xjepa": 1, "crjepa": 2}
+    for variant in VARIANTS:
+        results = atomic.read_json(store.benchmark(variant) / "report.json")["results"]
+        assert len(results) == 6 * kinds[variant]
+        serving = [row["f1_at_5"] for row in results if row["serves"]]
+        assert [line["f1_at_5"][variant] for line in comparison["lines"]] == serving
+    assert any("ijepa, mae and rejepa know one sensor each" in note for note in comparison["notes"])
+    table = metadata(result, "benchmark_comparison")["results"].value
+    assert "| direction | paired patch | ijepa | mae | rejepa | xjepa | crjepa | chance | band statistics |" in table
+    assert "<title>Benchmarks side by side</title>" in (store.comparison / "report.html").read_text()
+
+
+def test_the_comparison_is_in_mlflow_beside_the_benchmarks(compared):
+    from mlflow import MlflowClient
+
+    workspace, _, result = compared
+    client = MlflowClient(tracking_uri(workspace.store()))
+    experiment = client.get_experiment_by_name("benchmarks").experiment_id
+    (run,) = client.search_runs([experiment], "tags.`dagster.asset` = 'benchmark_comparison'")
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["dagster.run_id"] == result.run_id
+    comparison = atomic.read_json(workspace.store().comparison / "report.json")
+    figures = {name: run.data.metrics[f"f1_at_5/s2_to_s1/removed/{name}"] for name in (*VARIANTS, "chance")}
+    assert figures == {**comparison["lines"][5]["f1_at_5"], "chance": comparison["lines"][5]["chance"]}
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"report.html", "report.json"}
+    assert metadata(result, "benchmark_comparison")["mlflow_run"].value.endswith(run.info.run_id)
+
+
+def test_a_second_comparison_does_nothing_and_one_that_was_changed_in_place_fails_its_check(compared):
+    workspace, instance, _ = compared
+    again = materialize(workspace, instance, ["benchmark_comparison"])
+    assert metadata(again, "benchmark_comparison")["did_work"].value is False
+    path = workspace.store().comparison / "report.json"
+    written = path.read_text()
+    path.write_text(written.replace('"mae": ', '"mea": ', 1))
+    broken = materialize(workspace, instance, ["benchmark_comparison"], None, False)
+    (evaluation,) = broken.get_asset_check_evaluations()
+    assert not evaluation.passed
+    path.write_text(written[:-30])
+    repaired = materialize(workspace, instance, ["benchmark_comparison"])
+    assert metadata(repaired, "benchmark_comparison")["did_work"].value is True
+    assert path.read_text() == written
+
+
+def test_a_comparison_without_benchmarks_is_a_plain_error_with_the_command(workspace):
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, ["benchmark_comparison"], None, False)
+        message = result.failure_data_for_node("benchmark_comparison").user_failure_data.description
+    assert "needs ijepa_benchmark, mae_benchmark, rejepa_benchmark, xjepa_benchmark, which are not whole" in message
+    assert "Run: dagster asset materialize --select '*benchmark_comparison'" in message
 
 
 def test_a_selected_index_makes_what_is_missing_first_and_keeps_the_settings_of_what_is_stale(workspace):
@@ -187,8 +276,8 @@ def test_a_scene_gone_from_the_archive_is_gone_from_the_index(workspace):
     with dg.instance_for_test() as instance:
         assert materialize(workspace, instance, ["crjepa_index"]).success
     index = open_index(current_index(workspace.store(), "crjepa"))
-    assert index.flat["same", "sentinel2"].ntotal == 21
-    assert index.flat["same", "sentinel1"].ntotal == 24
+    assert index.flat["same"]["sentinel2"].ntotal == 21
+    assert index.flat["same"]["sentinel1"].ntotal == 24
 
 
 def test_another_setting_runs_the_stage_and_what_follows_and_nothing_before(workspace):

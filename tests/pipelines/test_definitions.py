@@ -3,6 +3,7 @@ import sys
 
 import dagster as dg
 
+from jepa_core import versions
 from pipelines.chain import chain_to_index
 from pipelines.definitions import VARIANTS, defs
 
@@ -10,11 +11,18 @@ GRAPH = {
     "sentinel1_patches": ("ingest", set()),
     "sentinel2_patches": ("ingest", set()),
     "patch_pairs": ("ingest", {"sentinel1_patches", "sentinel2_patches"}),
-    "crjepa_model": ("pretraining", {"patch_pairs"}),
-    "crjepa_descriptors": ("descriptors", {"sentinel1_patches", "sentinel2_patches", "crjepa_model"}),
-    "crjepa_index": ("index", {"crjepa_descriptors"}),
-    "crjepa_benchmark": ("benchmarks", {"patch_pairs", "crjepa_model", "crjepa_descriptors"}),
+    "benchmark_comparison": (
+        "benchmarks",
+        {"ijepa_benchmark", "mae_benchmark", "rejepa_benchmark", "xjepa_benchmark", "crjepa_benchmark"},
+    ),
 }
+for name in ("ijepa", "mae", "rejepa", "xjepa", "crjepa"):
+    GRAPH |= {
+        f"{name}_model": ("pretraining", {"patch_pairs"}),
+        f"{name}_descriptors": ("descriptors", {"sentinel1_patches", "sentinel2_patches", f"{name}_model"}),
+        f"{name}_index": ("index", {f"{name}_descriptors"}),
+        f"{name}_benchmark": ("benchmarks", {"patch_pairs", f"{name}_model", f"{name}_descriptors"}),
+    }
 
 
 def test_the_asset_graph():
@@ -27,6 +35,12 @@ def test_the_asset_graph():
         for key in graph.get_all_asset_keys()
     }
     assert found == GRAPH
+
+
+def test_every_method_of_the_library_is_in_the_graph_and_the_names_that_a_search_takes_are_theirs():
+    from jepa_core.variants.registry import METHODS
+
+    assert set(VARIANTS) == set(METHODS) == set(versions.MODEL)
 
 
 def test_every_asset_has_a_blocking_check_and_a_description():

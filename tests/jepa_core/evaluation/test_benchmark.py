@@ -1,15 +1,31 @@
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
 
 from jepa_core.archive.nomenclature import BEN19
+from jepa_core.descriptors import describe_archive
+from jepa_core.errors import JepaError
 from jepa_core.evaluation.benchmark import BenchmarkError, run_benchmark
-from jepa_core.evaluation.report import ReportContext, markdown_table, write_report
+from jepa_core.evaluation.report import ReportContext, ReportError, markdown_table, read_report, write_report
+from jepa_core.model import TrainedModel
 from jepa_core.patch_store import read_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
+from jepa_core.store import Store
+from jepa_core.variants import registry
 
 SENSORS = (SENTINEL1, SENTINEL2)
+
+SEARCHES = [
+    ("11", "self removed", 7),
+    ("22", "self removed", 7),
+    ("12", "kept", 8),
+    ("12", "removed", 7),
+    ("21", "kept", 8),
+    ("21", "removed", 7),
+]
 
 
 @pytest.fixture(scope="module")
@@ -17,19 +33,31 @@ def results(cut_store, trained, described, pairs):
     return run_benchmark(cut_store, "crjepa", trained.fingerprint, pairs, SENSORS)
 
 
-def test_four_directions_and_the_paired_patch_kept_and_removed(results):
-    assert [(r.query[-1] + r.gallery[-1], r.pair, r.gallery_size) for r in results] == [
-        ("11", "self removed", 7),
-        ("22", "self removed", 7),
-        ("12", "kept", 8),
-        ("12", "removed", 7),
-        ("21", "kept", 8),
-        ("21", "removed", 7),
-    ]
+def searches(results):
+    return [(r.query[-1] + r.gallery[-1], r.pair, r.gallery_size) for r in results]
+
+
+def test_four_directions_and_the_paired_patch_kept_and_removed_with_each_head_those_that_serve_first(results):
+    assert searches(results) == SEARCHES * 2
+    assert [r.serves for r in results] == [True] * 6 + [False] * 6
+    assert [r.head for r in results[:6]] == ["same", "same", "cross", "cross", "cross", "cross"]
+    assert [r.head for r in results[6:]] == ["cross", "cross", "same", "same", "same", "same"]
     assert all(r.queries == 8 for r in results)
 
 
-def test_the_figures_are_those_of_a_plain_loop_over_descriptors(results, cut_store, described, pairs):
+@pytest.mark.parametrize(("variant", "head"), [("ijepa", "same"), ("xjepa", "cross")])
+def test_the_one_head_of_a_model_serves_all_directions(variant, head, cut_store, trained, pairs, tmp_path):
+    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+    bands = {name: len(sensor.bands) for name, sensor in trained.sensors.items()}
+    network = registry.build(variant, registry.method(variant).sizes["tiny"], bands, seed=0).eval()
+    describe_archive(store, TrainedModel(variant, network, trained.sensors, trained.statistics, "u" * 64))
+    results = run_benchmark(store, variant, "u" * 64, pairs, SENSORS)
+    assert searches(results) == SEARCHES
+    assert all(r.serves and r.head == head for r in results)
+
+
+@pytest.mark.parametrize(("row", "head"), [(3, "cross"), (9, "same")])
+def test_the_figures_are_those_of_a_plain_loop_over_descriptors(results, cut_store, described, pairs, row, head):
     test = pairs[pairs["split"] == "test"]
     labels = read_patches(cut_store, SENTINEL1).set_index("patch_id")["labels"]
     sets = [set(labels[name]) for name in test["patch_a"]]
@@ -40,13 +68,14 @@ def test_the_figures_are_those_of_a_plain_loop_over_descriptors(results, cut_sto
         rows = [side.patch_ids.tolist().index(name) for name in test[column]]
         return side.vectors[purpose][rows]
 
-    a, b = vectors(SENTINEL1, "patch_a", "cross"), vectors(SENTINEL2, "patch_b", "cross")
+    a, b = vectors(SENTINEL1, "patch_a", head), vectors(SENTINEL2, "patch_b", head)
     figures = []
     for i in range(len(test)):
         order = sorted((j for j in range(len(test)) if j != i), key=lambda j: -float(a[i] @ b[j]))[:5]
         per_hit = [2 * len(sets[i] & sets[j]) / (len(sets[i]) + len(sets[j])) for j in order]
         figures.append(np.mean(per_hit))
-    assert results[3].f1_at_5 == pytest.approx(np.mean(figures))
+    assert results[row].f1_at_5 == pytest.approx(np.mean(figures))
+    assert 0 < results[row].chance < 1
 
 
 def test_too_few_labelled_test_pairs_are_a_plain_error(cut_store, trained, described, pairs):
@@ -56,7 +85,7 @@ def test_too_few_labelled_test_pairs_are_a_plain_error(cut_store, trained, descr
 
 
 def context(archive):
-    return ReportContext("crjepa", "m" * 64, "p" * 64, 24, "tiny", 300, 0, archive)
+    return ReportContext("crjepa", "m" * 64, "p" * 64, 24, "tiny", 300, 0, 3_319_680, 61.4, archive)
 
 
 def test_the_report_holds_the_figures_and_needs_no_network(results, tmp_path):
@@ -66,10 +95,41 @@ def test_the_report_holds_the_figures_and_needs_no_network(results, tmp_path):
     assert "A &lt;picture&gt;" in page
     assert "data:image/png;base64,iVBORw==" in page
     assert "http" not in page
-    fields = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert len(fields["results"]) == 6
+    assert "3,319,680 trained parameters" in page
+    assert "300 steps on 24 pairs in 61 s" in page
     for result in results:
         assert f"{100 * result.f1_at_5:.1f}" in page
-    assert markdown_table(results).count("\n") == 7
     write_report(tmp_path / "r", results, context("/my/archive"), {})
     assert "do not show how good" not in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_what_serves_is_the_first_table_and_the_other_head_the_second(results, tmp_path):
+    write_report(tmp_path / "two", results, context("sample"), {})
+    first, second = (tmp_path / "two" / "report.html").read_text().split("<h2>The other head</h2>")
+    heads = [re.findall(r"<td>(same|cross)</td>", part) for part in (first, second)]
+    assert heads == [["same", "same", *["cross"] * 4], ["cross", "cross", *["same"] * 4]]
+    first, second = markdown_table(results).split("\n\nThe other head:\n\n")
+    assert [table.count("\n") for table in (first, second)] == [7, 7]
+    assert "| S1 → S2 | removed | cross |" in first
+    assert "| S1 → S2 | removed | same |" in second
+
+    write_report(tmp_path / "one", results[:6], context("sample"), {})
+    assert "other head" not in (tmp_path / "one" / "report.html").read_text()
+    assert markdown_table(results[:6]) == first
+
+
+def test_a_report_is_read_as_it_was_written_and_one_of_older_code_is_refused(results, tmp_path):
+    with pytest.raises(ReportError, match="no report at"):
+        read_report(tmp_path / "r")
+    write_report(tmp_path / "r", results, context("sample"), {})
+    report = read_report(tmp_path / "r")
+    assert (report.context, list(report.results)) == (context("sample"), results)
+    path = tmp_path / "r" / "report.json"
+    fields = json.loads(path.read_text())
+    del fields["results"][3]["head"]
+    path.write_text(json.dumps(fields))
+    with pytest.raises(ReportError, match=r"report\.json is of another version of this code"):
+        read_report(tmp_path / "r")
+    path.write_text("{")
+    with pytest.raises(JepaError, match=r"report\.json is not readable JSON"):
+        read_report(tmp_path / "r")
