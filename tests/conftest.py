@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.sample import COMMON, CONFIGILM, ensure_sample
@@ -23,6 +24,10 @@ from jepa_core.vectors import Descriptors
 from tests.synthetic import write_pairs
 
 REPO = Path(__file__).parent.parent
+
+# Networks of tests are so small that threads wait for each other longer than they work, the more so where something
+# else uses a core. Commands that tests start keep theirs.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,8 @@ def matches(item: dict, asked: dict) -> bool:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and content are sent apart: the second would wait 40 ms for the receipt of the first.
+    disable_nagle_algorithm = True
     server: Server
 
     def log_message(self, *args):

@@ -24,11 +24,10 @@ class Sky:
         Args:
             world_seed: of the world under it.
             sky_seed: of the date.
-            clouds: share of the world under clouds, 0 to 1.
+            clouds: share of the world under clouds, more than 0 and up to 1.
         """
         rng = np.random.default_rng([world_seed, sky_seed])
         self._field = SmoothNoise(rng, _CLOUD_M, channels=2)
-        self._clouds = clouds
         side = np.arange(400) * 170.0
         sample = self._field(*np.meshgrid(side, side))[..., 0]
         self._edge, self._core = np.quantile(sample, [1 - clouds, 1 - clouds / 2])
@@ -41,8 +40,6 @@ class Sky:
             x: easting in the world's zone, metres.
             y: northing, metres.
         """
-        if self._clouds <= 0:
-            return clear
         field = self._field(x, y)
         cloud = field[..., 0] >= self._edge
         shadow = self._field(x + _SHADOW_M, y - _SHADOW_M)[..., 0] >= self._edge

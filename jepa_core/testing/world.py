@@ -128,4 +128,5 @@ class World:
         """
         east, north = to_epsg(x, y, epsg, self.base_epsg)
         clear = self.ground(east, north, self.base_epsg).scene_class()
-        return Sky(self._seed, sky, clouds).cover(clear, east, north)
+        # Drawing a sky takes longer than all else of a small scene.
+        return Sky(self._seed, sky, clouds).cover(clear, east, north) if clouds > 0 else clear

@@ -16,6 +16,7 @@ from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
 from jepa_core.testing.stac_sentinel2 import write_sentinel2_stac
 from jepa_core.testing.world import World
 
+WORLD = World(0)
 TIME = datetime(2021, 8, 15, 9, 50, 31, tzinfo=UTC)
 PLACE = {"left": 399_600, "top": 5_400_000, "size_m": 2_400, "copies": False}
 STAC_PLACE = {"left": 399_600, "top": 5_400_000, "size_m": 2_400}
@@ -41,7 +42,7 @@ def product(archive, baseline, processed, level="L2A", zipped=False):
     """One acquisition; only its processing differs."""
     return write_sentinel2_safe(
         archive,
-        World(0),
+        WORLD,
         time=TIME,
         level=level,
         baseline=baseline,
@@ -122,9 +123,9 @@ def test_a_copy_of_a_product_changes_nothing(archive, run):
 def test_a_cloudy_scene_is_no_fault_and_lets_no_older_processing_step_in(archive, tmp_path):
     cloudy = {**PLACE, "clouds": 1.0}
     for level, baseline in (("L1C", "05.00"), ("L2A", "05.00")):
-        write_sentinel2_safe(archive, World(0), time=TIME, level=level, baseline=baseline, **cloudy)
+        write_sentinel2_safe(archive, WORLD, time=TIME, level=level, baseline=baseline, **cloudy)
     clear = TIME.replace(year=2020)
-    write_sentinel2_safe(archive, World(0), time=clear, **PLACE)
+    write_sentinel2_safe(archive, WORLD, time=clear, **PLACE)
     store = Store.at(tmp_path / "data")
     for new in (1, 0):
         config = CutConfig(max_cloud_fraction=0.2)
@@ -140,7 +141,7 @@ def test_of_two_scenes_with_one_id_the_second_is_taken_when_the_first_is_gone(ar
     paths = []
     for folder, days in (("a", 0), ("b", 1)):
         time = TIME.replace(day=15 + days)
-        path = write_sentinel2_stac(archive / folder, World(0), tile="33UVP", epsg=32633, time=time, **STAC_PLACE)
+        path = write_sentinel2_stac(archive / folder, WORLD, tile="33UVP", epsg=32633, time=time, **STAC_PLACE)
         item = json.loads(path.read_text()) | {"id": "twin"}
         path.write_text(json.dumps(item))
         paths.append(path)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,10 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from jepa_core.stages import read_record
+from jepa_core.store import Store
 from tests.conftest import REPO
 
 DAGSTER = Path(sys.executable).parent / "dagster"
 COMMAND = ["asset", "materialize", "--select", "crjepa_index"]
+
+
+def commit(checkout: Path) -> None:
+    who = ["-c", "user.name=t", "-c", "user.email=t@t"]
+    for command in (["add", "-A"], [*who, "commit", "-qm", "t"]):
+        subprocess.run(["git", *command], cwd=checkout, check=True)
 
 
 def copy_checkout(target: Path, wheels: Path) -> Path:
@@ -32,8 +41,8 @@ def copy_checkout(target: Path, wheels: Path) -> Path:
         if name and (REPO / name).exists():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPO / name, target / name)
-    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t"]):
-        subprocess.run(["git", *command], cwd=target, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=target, check=True)
+    commit(target)
     (target / "data").mkdir()
     (target / "data" / "downloads").symlink_to(wheels)
     return target
@@ -57,32 +66,56 @@ def dagster(checkout: Path, *arguments: str, **changes: str) -> subprocess.Compl
     )
 
 
+def train_less(checkout: Path) -> None:
+    """Cuts recipes of 300 epochs to three."""
+    for path in (checkout / "jepa_core").rglob("*.py"):
+        path.write_text(re.sub(r"\bepochs=300\b", "epochs=3", path.read_text()))
+    commit(checkout)
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory, wheels):
-    return copy_checkout(tmp_path_factory.mktemp("clone"), wheels)
+    clone = copy_checkout(tmp_path_factory.mktemp("clone"), wheels)
+    train_less(clone)
+    return clone
 
 
 @pytest.fixture(scope="module")
 def first(checkout):
-    """The exact command on a fresh clone."""
+    """The exact command on a fresh clone, but for the number of epochs; the slow test takes none away."""
     return dagster(checkout, *COMMAND)
 
 
-@pytest.mark.timeout(1200)
-def test_on_a_fresh_clone_it_makes_what_is_missing_and_says_what_and_how_long(first, checkout):
-    assert first.returncode == 0, first.stdout
-    assert "materializes first what is missing or stale, in about" in first.stdout
+def made_all_and_said_so(done, checkout, steps):
+    assert done.returncode == 0, done.stdout
+    assert "materializes first what is missing or stale, in about" in done.stdout
     for name in ("sentinel1_patches", "sentinel2_patches", "patch_pairs", "crjepa_model", "crjepa_descriptors"):
-        assert f"{name}, which was never made" in first.stdout
-    assert "Training:" in first.stdout
-    assert "Community Data License Agreement" in first.stdout
-    assert "superseded" not in first.stdout
+        assert f"{name}, which was never made" in done.stdout
+    assert "Training:" in done.stdout
+    assert "Community Data License Agreement" in done.stdout
+    assert "superseded" not in done.stdout
     assert list((checkout / "data" / "indexes" / "crjepa").iterdir())
+    assert read_record(Store.at(checkout / "data"), "crjepa_model").summary["steps"] == steps
+
+
+def unignored(checkout):
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, text=True, check=True)
+    return status.stdout
+
+
+def is_current(done):
+    assert done.returncode == 0, done.stdout
+    assert "crjepa_index is current: nothing to do" in done.stdout
+    assert "materializes first" not in done.stdout
+    assert " took " not in done.stdout
+
+
+def test_on_a_fresh_clone_it_makes_what_is_missing_and_says_what_and_how_long(first, checkout):
+    made_all_and_said_so(first, checkout, steps=3)
 
 
 def test_all_that_is_produced_lies_under_ignored_folders(first, checkout):
-    status = subprocess.run(["git", "status", "--porcelain"], cwd=checkout, capture_output=True, text=True, check=True)
-    assert status.stdout == ""
+    assert unignored(checkout) == ""
 
 
 @pytest.mark.parametrize(
@@ -94,11 +127,16 @@ def test_all_that_is_produced_lies_under_ignored_folders(first, checkout):
     ],
 )
 def test_a_second_time_everything_is_current_and_it_says_so(first, checkout, arguments):
-    done = dagster(checkout, *arguments)
-    assert done.returncode == 0, done.stdout
-    assert "crjepa_index is current: nothing to do" in done.stdout
-    assert "materializes first" not in done.stdout
-    assert " took " not in done.stdout
+    is_current(dagster(checkout, *arguments))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_on_a_fresh_clone_the_exact_command_trains_the_whole_recipe_and_is_current_afterwards(tmp_path, wheels):
+    checkout = copy_checkout(tmp_path / "clone", wheels)
+    made_all_and_said_so(dagster(checkout, *COMMAND), checkout, steps=300)
+    assert unignored(checkout) == ""
+    is_current(dagster(checkout, *COMMAND))
 
 
 def test_without_bootstrapping_a_missing_upstream_is_a_plain_error(checkout, tmp_path):

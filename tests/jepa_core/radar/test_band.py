@@ -62,7 +62,7 @@ def whole(band, frame, step=120):
 @pytest.mark.parametrize("noise", [True, False])
 @pytest.mark.parametrize(("longitude", "epsg"), [(11.0, 32632), (11.99, 32633), (180.0, 32601), (180.0, 32660)])
 def test_what_was_painted_on_the_ground_comes_back_where_it_was(tmp_path, ascending, noise, longitude, epsg):
-    image = Image(ascending=ascending, longitude=longitude, relief_m=60.0)
+    image = Image(lines=600, samples=800, ascending=ascending, longitude=longitude, relief_m=60.0)
     amplitudes, middle = painted(image, noise, epsg)
     band = band_of(image, tmp_path / "a.tif", amplitudes, noise)
     frame = frame_of(band, epsg)
