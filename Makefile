@@ -8,10 +8,10 @@ DEMO_QUERY := S1B_IW_GRDH_1SDV_20170612T165809_33UUP_27_56
 ON_SAMPLE := env -u JEPA_ARCHIVE -u JEPA_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo compare test lint bench
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## Install everything into .venv (several GB, a few minutes)
 
@@ -27,6 +27,11 @@ demo: $(INSTALLED) ## The whole chain on real Sentinel pairs, then a search from
 	@echo "  Dagster   dagster dev                            and open http://localhost:3000"
 	@echo "  MLflow    mlflow ui --port 5000 --backend-store-uri sqlite:///data/mlflow/mlflow.db"
 	@echo "                                                   and open http://localhost:5000/#/experiments/1/runs"
+
+compare: $(INSTALLED) ## All five methods on the sample, each to its index, then side by side (about 10 minutes)
+	$(ON_SAMPLE) $(BIN)/dagster asset materialize --select '*'
+	@echo
+	@echo "All methods side by side: data/benchmarks/comparison/report.html"
 
 test: $(INSTALLED) ## The default test suite (under 8 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow"

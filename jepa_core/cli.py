@@ -68,6 +68,13 @@ def search(
     except JepaError as error:
         typer.secho(f"jepa search: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
+    if not answer.comparable:
+        typer.secho(
+            f"{variant} knows one sensor at a time: its descriptors of {answer.query_sensor.name} and "
+            f"{answer.gallery_sensor.name} have nothing in common, and these hits are chance",
+            fg="yellow",
+            err=True,
+        )
     typer.echo(f"query {answer.query} ({answer.query_sensor.name}): {_labels(answer.query_labels)}")
     typer.echo(f"{'rank':>4}  {'score':>6}  {'lon':>9} {'lat':>8}  time (UTC)        patch and labels")
     for rank, hit in enumerate(answer.hits, start=1):

@@ -92,6 +92,10 @@ class DescriptorIndex:
             [[float(s) for s in row] for row in scores],
         )
 
+    def serves(self, purpose: Purpose) -> bool:
+        """Whether its descriptors mean something for this purpose: those of one sensor mean nothing to another's."""
+        return purpose == "same" or purpose in self.flat
+
     def vector(self, patch_id: str, purpose: Purpose, sensor: Sensor) -> np.ndarray:
         """The stored vector of a patch, (1, dimension).
 

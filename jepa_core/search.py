@@ -67,6 +67,9 @@ class Answer:
     gallery_sensor: Sensor
     """Sensor of the hits."""
 
+    comparable: bool
+    """Whether the method's descriptors of the two sensors have anything to do with each other."""
+
     hits: tuple[Hit, ...]
     """Nearest first."""
 
@@ -105,6 +108,7 @@ def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: in
         query_labels=tuple(row["labels"].iloc[0]),
         query_pixels=read_pixels(store, sensor, row)[0],
         gallery_sensor=to,
+        comparable=index.serves(purpose),
         hits=_hits(store, variant, to, ranked, row["cell_id"].iloc[0]),
     )
 
@@ -135,6 +139,7 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
         query_labels=(),
         query_pixels=pixels,
         gallery_sensor=to,
+        comparable=index.serves(purpose),
         hits=_hits(store, variant, to, ranked, None),
     )
 

@@ -6,27 +6,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
-from jepa_core import atomic
-from jepa_core.training.job import OWNER, Job, rows_file
+from jepa_core.training.job import OWNER, rows_file
 from jepa_core.training.watch import Row, TrainingError
 
 
-def run_in_processes(job: Job, processes: int, job_file: Path, on_step: Callable[[Row], None]) -> None:
+def run_in_processes(job_file: Path, processes: int, on_step: Callable[[Row], None]) -> None:
     """Runs a job under `torchrun` and waits for it.
 
     Args:
-        job: the run.
+        job_file: the job's description.
         processes: how many share each batch.
-        job_file: takes the job's description, the very file to run it from by hand.
         on_step: is given each step's figures as they come.
 
     Raises:
         TrainingError: the run failed; the message is the process's own, where it left one.
     """
-    atomic.write_json(job_file, asdict(job))
     report = rows_file(job_file)
     report.write_text("")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]

@@ -3,14 +3,13 @@
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from jepa_core import versions
-from jepa_core.atomic import read_json
+from jepa_core import atomic, versions
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.model import load_model
@@ -132,8 +131,10 @@ def pretrain(
             model=str(folder),
             about={"size": choice.size, "pairs_version": pairs_version},
         )
+        job_file = checkpoints / "job.json"
+        atomic.write_json(job_file, asdict(job))
         if choice.processes > 1:
-            run_in_processes(job, choice.processes, checkpoints / "job.json", on_step)
+            run_in_processes(job_file, choice.processes, on_step)
         else:
             run_job(job, Group(), on_step)
         finished = _finished(folder)
@@ -154,7 +155,7 @@ def _finished(folder: Path) -> Pretrained | None:
         history = read_table(folder / "history.parquet", HISTORY)
     except JepaError:
         return None
-    about = read_json(folder / "model.json")["about"]
+    about = atomic.read_json(folder / "model.json")["about"]
     # Monitors are not taken at every step; the table has NaN there.
     rows = [{name: value for name, value in row.items() if not math.isnan(value)} for row in records(history)]
     return Pretrained(folder, model.fingerprint, rows, about["parameters"], about["pairs"])

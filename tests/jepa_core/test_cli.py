@@ -126,12 +126,17 @@ def test_the_index_of_the_variant_is_searched_and_its_one_kind_of_descriptor_ser
     build_index(folder, "mae", "e" * 64, made)
     for stage in ("mae_model", "mae_index"):
         write_record(searchable, record(searchable, stage, folder, "e" * 64))
-    found = lines(jepa("--patch", S1, "--to", "s2", "-k", 1, "--variant", "mae"))
+    result = jepa("--patch", S1, "--to", "s2", "-k", 1, "--variant", "mae")
+    assert "mae knows one sensor at a time" in result.output
+    found = lines(result)
     row = made["sentinel1"].patch_ids.tolist().index(S1)
     cosines = made["sentinel2"].vectors["same"] @ made["sentinel1"].vectors["same"][row]
     assert made["sentinel2"].patch_ids[cosines.argmax()] in found[0]
     assert float(found[0].split()[1]) == pytest.approx(cosines.max(), abs=1e-3)
-    assert found != lines(jepa("--patch", S1, "--to", "s2", "-k", 1))
+    default = jepa("--patch", S1, "--to", "s2", "-k", 1)
+    assert found != lines(default)
+    within = jepa("--patch", S1, "--to", "s1", "-k", 1, "--variant", "mae")
+    assert not any("knows one sensor at a time" in r.output for r in (default, within))
 
 
 def test_an_index_behind_the_patches_names_the_command_that_brings_it_up(searchable, described):

@@ -1,6 +1,8 @@
 """Pretraining as a stage calls it: choices, finished models, several processes."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -99,6 +101,28 @@ def test_two_processes_train_as_one_does_and_report_as_they_go(shared):
     assert load_model(two.folder).fingerprint == two.fingerprint
     about = read_json(two.folder / "model.json")["about"]
     assert (about["processes"], about["pairs"]) == (2, 8)
+
+
+def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(cut_store, pairs, tmp_path):
+    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+    choice = Choice("crjepa", epochs=2, model=SMALL, recipe={"checkpoint_seconds": 0.0})
+    arguments = RUN | {"pairs": pairs, "stage_fingerprint": "e" * 64}
+
+    def stop(row):
+        if row["step"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(store, choice, on_step=stop, **arguments)
+    (job_file,) = (store.root / "training").glob("*/job.json")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*command, "-m", "jepa_core.training.job", str(job_file)], check=True)
+    (weights,) = (store.root / "models").glob("crjepa/eeee*/weights.safetensors")
+    written = weights.stat().st_mtime_ns
+    taken = pretrain(store, choice, **arguments)
+    assert weights.stat().st_mtime_ns == written
+    assert [row["step"] for row in taken.history] == [1.0, 2.0]
+    assert not any((store.root / "training").iterdir())
 
 
 def test_the_last_step_holds_a_search_among_labelled_validation_pairs(shared):
