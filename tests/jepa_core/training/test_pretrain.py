@@ -21,8 +21,13 @@ RUN = {"sensors": SENSORS, "stage_fingerprint": "f" * 64, "pairs_version": "0" *
 SMALL = {"width": 32, "depth": 1, "heads": 2, "predictor_depth": 1, "head_hidden": [16], "dimension": 8}
 
 
-def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(cut_store, pairs, trained, tmp_path):
-    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+@pytest.fixture
+def store(cut_store, tmp_path):
+    """A copy of the data root, to be trained in."""
+    return Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+
+
+def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(store, pairs, trained):
     arguments = RUN | {"pairs": pairs, "stage_fingerprint": "0" * 64}
     weights = next(store.root.glob("models/crjepa/*/weights.safetensors"))
     written = weights.stat().st_mtime_ns
@@ -37,14 +42,14 @@ def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(cut_
     assert weights.stat().st_mtime_ns != written
 
 
-def test_what_cannot_be_trained_is_a_plain_error(cut_store, pairs):
+def test_what_cannot_be_trained_is_a_plain_error(store, pairs):
     with pytest.raises(NotMaterializedError, match="no training pairs"):
         none = RUN | {"pairs": pairs[pairs["split"] == "test"], "pairs_version": "1" * 64}
-        pretrain(cut_store, Choice("crjepa", epochs=1), **none)
+        pretrain(store, Choice("crjepa", epochs=1), **none)
     with pytest.raises(UnknownNameError, match="no size 'huge'; it has tiny, small, paper"):
-        pretrain(cut_store, Choice("crjepa", "huge"), pairs=pairs, **RUN)
+        pretrain(store, Choice("crjepa", "huge"), pairs=pairs, **RUN)
     with pytest.raises(UnknownNameError, match="no variant 'bert'; there are ijepa, mae, rejepa, xjepa, crjepa"):
-        pretrain(cut_store, Choice("bert"), pairs=pairs, **RUN)
+        pretrain(store, Choice("bert"), pairs=pairs, **RUN)
 
 
 def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
@@ -72,10 +77,10 @@ def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
     ],
 )
 def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(
-    cut_store, pairs, variant, model, reason
+    store, pairs, variant, model, reason
 ):
     with pytest.raises(ConfigError, match=reason):
-        pretrain(cut_store, Choice(variant, model=model), pairs, **RUN)
+        pretrain(store, Choice(variant, model=model), pairs, **RUN)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +108,7 @@ def test_two_processes_train_as_one_does_and_report_as_they_go(shared):
     assert (about["processes"], about["pairs"]) == (2, 8)
 
 
-def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(cut_store, pairs, tmp_path):
-    store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
+def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(store, pairs):
     choice = Choice("crjepa", epochs=2, model=SMALL, recipe={"checkpoint_seconds": 0.0})
     arguments = RUN | {"pairs": pairs, "stage_fingerprint": "e" * 64}
 
@@ -133,10 +137,10 @@ def test_the_last_step_holds_a_search_among_labelled_validation_pairs(shared):
     assert last["probe_chance"] == pytest.approx(shared[2][1].history[-1]["probe_chance"])
 
 
-def test_the_error_of_a_process_is_the_error_of_the_run(cut_store, pairs):
+def test_the_error_of_a_process_is_the_error_of_the_run(store, pairs):
     choice = Choice("crjepa", epochs=2, processes=2, model=SMALL, recipe={"least_spread": 10.0, "patience": 1})
     with pytest.raises(TrainingError, match="collapsed: at step 2"):
-        pretrain(cut_store, choice, pairs, **RUN)
+        pretrain(store, choice, pairs, **RUN)
 
 
 def test_there_is_no_probe_where_too_few_validation_pairs_are_labelled(cut_store, pairs):
