@@ -53,12 +53,15 @@ def train(
         The figures of every step.
 
     Raises:
-        TrainingError: the loss is no longer a number, or the embeddings have collapsed.
+        TrainingError: the loss is no longer a number, the embeddings have collapsed, or batches hold a single pair or
+            cannot be shared evenly.
     """
     group = group or Group(device=next(variant.parameters()).device)
     optimizer = AdamW(_parameter_groups(variant))
     per_epoch = steps_per_epoch(len(cache), config.batch_size)
     batch = min(config.batch_size, len(cache))
+    if batch < 2:
+        raise TrainingError(f"a batch of {batch} pair has nothing to compare; there are {len(cache)} training pairs")
     share = group.share(batch)
     total = config.epochs * per_epoch
     done, history = load_checkpoint(folder, variant, optimizer)

@@ -4,13 +4,21 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from jepa_core.archive.discover import Archive
 from jepa_core.atomic import read_json
+from jepa_core.cutting import CutConfig
+from jepa_core.descriptors import describe_archive
 from jepa_core.errors import NotMaterializedError, UnknownNameError
-from jepa_core.model import load_model
+from jepa_core.extraction import extract
+from jepa_core.model import ModelError, load_model
+from jepa_core.pairing import PairingConfig, pair_patches
+from jepa_core.patch_store import read_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
+from jepa_core.tables import PAIRS, read_table, write_table
 from jepa_core.training.pretrain import Choice, pretrain
 from jepa_core.training.probe import probe_of
 from jepa_core.training.watch import TrainingError
@@ -68,6 +76,28 @@ def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
         Choice("xjepa", recipe={"batch_size": "many"}).settled()
 
 
+def test_a_batch_of_one_pair_is_a_plain_error(store, pairs):
+    with pytest.raises(TrainingError, match="a batch of 1 pair has nothing to compare; there are 8 training pairs"):
+        pretrain(store, Choice("crjepa", model=SMALL, recipe={"batch_size": 1}), pairs, **RUN)
+
+
+def test_a_model_of_fewer_bands_trains_describes_and_refuses_others(synthetic_archive, tmp_path):
+    store = Store.at(tmp_path)
+    kept = (SENTINEL1.with_bands(["VV"]), SENTINEL2.with_bands(["B02", "B8A", "B04"]))
+    for sensor in kept:
+        extract(store, Archive(synthetic_archive).sources(sensor), sensor, CutConfig())
+    a, b = (read_patches(store, sensor) for sensor in kept)
+    write_table(pair_patches(a, b, PairingConfig()), PAIRS, store.pairs)
+    found = read_table(store.pairs, PAIRS)
+    done = pretrain(store, Choice("crjepa", epochs=1, model=SMALL), found, **(RUN | {"sensors": kept}))
+    model = load_model(done.folder)
+    assert model.sensors["sentinel2"].band_names == ("B02", "B04", "B8A")
+    assert list(model.statistics["sentinel1"]) == ["VV"]
+    assert describe_archive(store, model).patches == 48
+    with pytest.raises(ModelError, match="was trained on sentinel2 bands B02, B04, B8A, not B01, "):
+        model.describe(np.ones((1, 12, 120, 120), "uint16"), SENTINEL2, "same")
+
+
 @pytest.mark.parametrize(
     ("variant", "model", "reason"),
     [
@@ -76,9 +106,7 @@ def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
         ("ijepa", {"target_blocks": 9}, "9 blocks of 0.2 of the image each may leave no context"),
     ],
 )
-def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(
-    store, pairs, variant, model, reason
-):
+def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(store, pairs, variant, model, reason):
     with pytest.raises(ConfigError, match=reason):
         pretrain(store, Choice(variant, model=model), pairs, **RUN)
 
