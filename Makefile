@@ -34,7 +34,7 @@ compare: $(INSTALLED) ## All five methods on the sample, each to its index, then
 	@echo "All methods side by side: data/benchmarks/comparison/report.html"
 
 test: $(INSTALLED) ## The default test suite (under 8 minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 lint: $(INSTALLED) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from jepa_core import atomic
+from jepa_core import atomic, pictures
 from jepa_core.catalog import current_index, current_model
 from jepa_core.index import open_index
 from jepa_core.sensors import SENTINEL2
@@ -59,7 +59,13 @@ def base(synthetic_archive, tmp_path_factory):
 
 
 @pytest.fixture
-def workspace(base, tmp_path):
+def _undrawn(base, monkeypatch):
+    """Pictures are drawn in the whole run, which `base` is; they take longer than all else of a stage on few pairs."""
+    monkeypatch.setattr(pictures, "_png", lambda figure: b"")
+
+
+@pytest.fixture
+def workspace(base, tmp_path, _undrawn):
     """A copy of the finished archive and data root, to be changed."""
     source = Store.at(base[0].settings().data).root.parent
     copy = shutil.copytree(source, tmp_path / "copy")

@@ -151,31 +151,41 @@ def test_asset_list_needs_no_option_either(checkout):
     assert "crjepa_index" in dagster(checkout, "asset", "list").stdout.split()
 
 
-@pytest.mark.parametrize("source", ["pyproject.toml", "workspace.yaml"])
-def test_dagster_dev_comes_up_with_the_same_code_location(tmp_path, wheels, source):
-    checkout = copy_checkout(tmp_path / "clone", wheels)
-    if source == "workspace.yaml":
-        # With a block in pyproject, dagster does not look at workspace.yaml.
-        (checkout / "pyproject.toml").unlink()
+def test_dagster_dev_comes_up_with_the_same_code_location_from_either_file(tmp_path, wheels):
+    # Both at once: each waits most of its time for one process after the other.
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for source in ("pyproject.toml", "workspace.yaml"):
+            checkout = copy_checkout(tmp_path / source, wheels)
+            if source == "workspace.yaml":
+                # With a block in pyproject, dagster does not look at workspace.yaml.
+                (checkout / "pyproject.toml").unlink()
+            servers[source] = stack.enter_context(dagster_dev(checkout))
+        for source, (port, server) in servers.items():
+            entries = wait_for_locations(port, server)
+            assert [(e["name"], e["loadStatus"]) for e in entries] == [("jepa", "LOADED")], source
+            assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation", source
+
+
+@contextlib.contextmanager
+def dagster_dev(checkout):
+    """The port and the process of a server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (tmp_path / "log").open("w")
-    server = subprocess.Popen(
-        [DAGSTER, "dev", "--port", str(port)],
-        cwd=checkout,
-        env=clean_environment(),
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        entries = wait_for_locations(port, server)
-    finally:
-        end(server)
-        log.close()
-    assert [(e["name"], e["loadStatus"]) for e in entries] == [("jepa", "LOADED")]
-    assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+    with (checkout / "data" / "dev.log").open("w") as log:
+        server = subprocess.Popen(
+            [DAGSTER, "dev", "--port", str(port)],
+            cwd=checkout,
+            env=clean_environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            yield port, server
+        finally:
+            end(server)
 
 
 def end(server):

@@ -54,9 +54,7 @@ def test_suspicions_are_counted_from_the_last_healthy_look():
     assert suspicions([bad, good, unseen], 8, CONFIG) == 0
 
 
-def test_without_its_regulariser_crjepa_collapses_and_is_stopped_with_a_plain_message_and_a_good_checkpoint(
-    cache, tmp_path
-):  # noqa: F811
+def test_without_its_regulariser_crjepa_collapses_and_is_stopped_with_a_good_checkpoint(cache, tmp_path):  # noqa: F811
     model = built("crjepa", **UNREGULARISED)
     config = replace(
         CONFIG,
