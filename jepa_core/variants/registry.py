@@ -70,7 +70,8 @@ def build(variant: str, config: Any, bands: Mapping[str, int], seed: int) -> Var
         try:
             built: Variant = method(variant).build(config, bands)
             # Masks that a grid of tokens does not allow show now, not hours later.
-            built.draw(1, torch.Generator().manual_seed(seed))
+            with torch.device("cpu"):
+                built.draw(1, torch.Generator().manual_seed(seed))
         except (ValueError, AssertionError) as error:
             raise ConfigError(f"{variant} cannot be built like that: {error}") from error
     return built
