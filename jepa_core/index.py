@@ -166,6 +166,8 @@ def open_index(folder: Path) -> DescriptorIndex:
     if not (folder / "index.json").exists():
         raise BrokenIndexError(f"no index at {folder}")
     about = atomic.read_json(folder / "index.json")
+    if "purposes" not in about:
+        raise BrokenIndexError(f"{folder} was written by an older version; materialize it again")
     flat: dict[Purpose, dict[str, faiss.Index]] = {purpose: {} for purpose in about["purposes"]}
     for purpose in flat:
         for sensor in about["sensors"]:

@@ -127,11 +127,13 @@ def load_model(folder: Path) -> TrainedModel:
     """Reads and checks a model.
 
     Raises:
-        ModelError: weights or description were changed since they were written.
+        ModelError: weights or description were changed since they were written, or an older version wrote them.
     """
     if not all((folder / name).exists() for name in ("model.json", "weights.safetensors")):
         raise ModelError(f"no whole model in {folder}; delete it and run again")
     fields = atomic.read_json(folder / "model.json")
+    if "sensors" not in fields:
+        raise ModelError(f"{folder} was written by an older version; train again")
     identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
     weights = folder / "weights.safetensors"
     if file_digest(weights) != identity["weights_sha256"] or fingerprint(identity) != fields["fingerprint"]:

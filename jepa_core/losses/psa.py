@@ -76,4 +76,6 @@ def psa_distance(delta: Tensor, factor: Tensor) -> Tensor:
             f"expected (batch, tokens, width) and (width, width), got {tuple(delta.shape)} and {tuple(factor.shape)}"
         )
     delta = delta.to(torch.promote_types(delta.dtype, torch.float32))
-    return torch.sqrt((delta @ factor.to(delta)).square().mean(dim=-1) + 1e-6).mean(dim=-1)
+    # Mixed precision would take the product in bfloat16 whatever its factors are.
+    with torch.autocast(delta.device.type, enabled=False):
+        return torch.sqrt((delta @ factor.to(delta)).square().mean(dim=-1) + 1e-6).mean(dim=-1)

@@ -1,69 +1,73 @@
 """Settings of a training run."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from jepa_core.bounds import Count, Fraction, Positive, Weight
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """The defaults are CR-JEPA's published recipe (section 4)."""
 
-    epochs: int = 400
+    epochs: Count = 400
     """Passes over the training pairs."""
 
-    batch_size: int = 512
+    batch_size: Count = 512
     """Pairs in a batch, over all processes; all pairs where there are fewer."""
 
-    micro_batch: int | None = None
+    micro_batch: Count | None = None
     """Pairs that go through the network at once in each process; None: as many as a batch has. Loss and gradient are
     those of the whole batch all the same; a batch in parts is encoded twice."""
 
-    start_learning_rate: float = 1e-4
+    start_learning_rate: Positive = 1e-4
     """At the first step."""
 
-    peak_learning_rate: float = 1e-3
+    peak_learning_rate: Positive = 1e-3
     """At the end of the warm-up."""
 
-    end_learning_rate: float = 1e-6
+    end_learning_rate: Positive = 1e-6
     """At the last step."""
 
-    warmup_epochs: int = 15
+    warmup_epochs: Annotated[int, Field(ge=0)] = 15
     """Epochs of linear rise; a cosine falls from there."""
 
-    weight_decay: float = 0.04
+    weight_decay: Weight = 0.04
     """AdamW's at the first step, on matrices only: not on biases, norms, positions and queries."""
 
-    end_weight_decay: float = 0.04
+    end_weight_decay: Weight = 0.04
     """At the last step; a cosine leads there."""
 
-    momentum: float = 0.996
+    momentum: Fraction = 0.996
     """Of target encoders at the first step (I-JEPA, X-JEPA); methods without one do not use it."""
 
-    end_momentum: float = 1.0
+    end_momentum: Fraction = 1.0
     """At the last step; a straight line leads there."""
 
-    gradient_clip: float = 1.0
+    gradient_clip: Positive = 1.0
     """Largest norm of the gradient of each independent part of a method."""
 
     mixed_precision: bool = True
     """bfloat16 where the accelerator has it; never on a CPU. Losses over the batch are float32 always."""
 
-    checkpoint_seconds: float = 20.0
+    checkpoint_seconds: Weight = 20.0
     """What a killed run loses at most."""
 
-    monitor_steps: int = 20
+    monitor_steps: Count = 20
     """Steps between two looks at the embeddings."""
 
-    probe_steps: int = 1000
+    probe_steps: Count = 1000
     """Steps between two searches of labelled validation pairs, and one at the end; where there are labels."""
 
-    least_spread: float = 0.01
+    least_spread: Weight = 0.01
     """Collapse is suspected where unit embeddings spread less: 1 is as far as they can, 0 is all in one point. Ours."""
 
-    least_rank: float = 1.5
+    least_rank: Weight = 1.5
     """Likewise, of the effective rank, where the batch allows more. Ours."""
 
-    patience: int = 10
+    patience: Count = 10
     """Looks in a row at which collapse is suspected that end the run. Ours."""
 
     @classmethod
@@ -91,11 +95,5 @@ class TrainingConfig:
         return replace(recipe, **changes)
 
     def for_epochs(self, epochs: int) -> "TrainingConfig":
-        """The same recipe over another number of epochs, the warm-up keeping its share.
-
-        Raises:
-            ValueError: fewer than one epoch.
-        """
-        if epochs < 1:
-            raise ValueError(f"cannot train for {epochs} epochs")
+        """The same recipe over another number of epochs, at least one, the warm-up keeping its share."""
         return replace(self, epochs=epochs, warmup_epochs=round(self.warmup_epochs * epochs / self.epochs))

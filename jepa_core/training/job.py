@@ -7,6 +7,7 @@ starts just that where more than one process is asked for.
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,6 +103,9 @@ def run_job(job: Job, group: Group, on_step: Callable[[Row], None]) -> None:
         save_model(Path(job.model), job.variant, variant, config, cache.sensors, cache.statistics, history, about)
 
 
+_GRACE = 5.0
+"""Seconds that the others leave the first process to say why it fails."""
+
 OWNER = "JEPA_TRAINING_OWNER"
 """Environment variable: the process that waits for the job. Once it is gone, a later run may be at the same job."""
 
@@ -121,11 +125,15 @@ def main(job_file: Path) -> int:
         if owner and not psutil.pid_exists(owner):
             raise TrainingError(f"process {owner}, which started this training, is gone")
 
-    with joined_group() as group, rows_file(job_file).open("w" if group.leads else "a", buffering=1) as report:
+    with joined_group() as group, rows_file(job_file).open("a", buffering=1) as report:
         try:
             run_job(job, group, tell)
         except JepaError as error:
-            print(json.dumps({"error": str(error)}), file=report)
+            if group.leads:
+                print(json.dumps({"error": str(error)}), file=report)
+            else:
+                # What ends one process ends all alike; `torchrun` stops the first before it has reported otherwise.
+                time.sleep(_GRACE)
             return 1
     return 0
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import nn
 from torch.optim import AdamW
 from tqdm import tqdm
@@ -12,13 +13,13 @@ from tqdm import tqdm
 from jepa_core.progress import track
 from jepa_core.training.batches import batch_at, model_generator, steps_per_epoch
 from jepa_core.training.cache import TrainingCache
-from jepa_core.training.checkpoint import load_checkpoint, save_checkpoint
+from jepa_core.training.checkpoint import latest_step, load_checkpoint, save_checkpoint
 from jepa_core.training.config import TrainingConfig
 from jepa_core.training.group import Group
 from jepa_core.training.prefetch import ahead
 from jepa_core.training.schedule import learning_rate, momentum, weight_decay
 from jepa_core.training.step import Step
-from jepa_core.training.watch import Row, TrainingError, look, suspected, suspicions
+from jepa_core.training.watch import Row, TrainingError, look, suspected
 from jepa_core.variants.variant import TrainingLoss, Variant
 
 _NOT_DECAYED = {"position", "query", "psa_factor"}
@@ -68,7 +69,7 @@ def train(
     if group.leads:
         for row in history:
             on_step(row)
-    doubts = suspicions(history, batch, config)
+    doubts = 0  # nothing is saved while there are any
     step_of = Step(variant, group, config.micro_batch, config.mixed_precision, total - done)
     saved = time.monotonic()
     variant.train()
@@ -78,8 +79,8 @@ def train(
         group.device,
     )
     progress = track(range(done, total), "Training", unit="step") if group.leads else range(done, total)
-    started = time.perf_counter()
     for step in progress:
+        started = time.perf_counter()
         images = next(batches)
         waited = time.perf_counter() - started
         rate, decay = learning_rate(step, per_epoch, config), weight_decay(step, total, config)
@@ -94,17 +95,22 @@ def train(
         # Before the weights are touched: what is saved is always good.
         if not (math.isfinite(loss.total.item()) and all(map(math.isfinite, norms))):
             raise TrainingError(
-                f"the loss is {loss.total.item()} and its gradient's norm {max(norms)} at step {step + 1}; the last "
-                f"good state, of step {done}, is in {folder}. Look for pixels far outside their band's range."
+                f"the loss is {loss.total.item()} and its gradient's norm {max(norms)} at step {step + 1}; "
+                f"{_last_good(folder)}. Look for pixels far outside their band's range, and at the recipe."
             )
         optimizer.step()
         variant.after_step(momentum(step, total, config), sums)
 
-        now = time.perf_counter()
-        row = _row(step, loss, rate, max(norms), now - started, waited) | {"images_per_second": batch / (now - started)}
-        started = now
         if not group.leads:
             continue
+        row = _row(step, loss, rate, max(norms))
+        # Read from the device by now, so that its work is in the time.
+        seconds = time.perf_counter() - started
+        row |= {
+            "seconds": seconds,
+            "seconds_waiting_for_data": waited,
+            "images_per_second": batch * len(variant.sensors) / seconds,
+        }
         last = step + 1 == total
         if (step + 1) % config.monitor_steps == 0 or last:
             row |= look(loss, variant.paired)
@@ -113,7 +119,7 @@ def train(
             if doubts >= config.patience:
                 raise TrainingError(
                     f"collapsed: at step {step + 1} {doubt}, and it has looked like that for {doubts} looks, "
-                    f"{config.monitor_steps} steps apart. The last good state, of step {done}, is in {folder}. Look at "
+                    f"{config.monitor_steps} steps apart; {_last_good(folder)}. Look at "
                     "what keeps the method from collapse: the weights of its regulariser, or too high a learning rate."
                 )
         if probe is not None and ((step + 1) % config.probe_steps == 0 or last):
@@ -125,7 +131,7 @@ def train(
         # Nothing is saved while collapse is suspected: what is on disk is good.
         if (time.monotonic() - saved > config.checkpoint_seconds and not doubts) or last:
             save_checkpoint(folder, step + 1, variant, optimizer, history)
-            saved, done = time.monotonic(), step + 1
+            saved = time.monotonic()
     return history
 
 
@@ -140,13 +146,18 @@ def _parameter_groups(model: nn.Module) -> list[dict[str, object]]:
     return [{"params": decayed, "decayed": True}, {"params": others, "decayed": False}]
 
 
-def _row(step: int, loss: TrainingLoss, rate: float, norm: float, seconds: float, waited: float) -> Row:
+def _row(step: int, loss: TrainingLoss, rate: float, norm: float) -> Row:
+    names = ["loss", *loss.terms]
+    # One copy from the device, not one a figure.
+    values = torch.stack([loss.total.detach(), *(term.to(loss.total.dtype) for term in loss.terms.values())]).tolist()
     return {
         "step": float(step + 1),
-        "loss": loss.total.item(),
-        **{name: term.item() for name, term in loss.terms.items()},
+        **dict(zip(names, values, strict=True)),
         "learning_rate": rate,
         "gradient_norm": norm,
-        "seconds": seconds,
-        "seconds_waiting_for_data": waited,
     }
+
+
+def _last_good(folder: Path) -> str:
+    step = latest_step(folder)
+    return f"the last good state, of step {step}, is in {folder}" if step else "no good state was saved before it"

@@ -23,6 +23,7 @@ from jepa_core.training.job import Job, run_job
 from jepa_core.training.launch import run_in_processes
 from jepa_core.training.watch import Row
 from jepa_core.variants import registry
+from jepa_core.variants.registry import ConfigError
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,20 @@ class Choice:
 
         Raises:
             UnknownNameError: no such method, size or field.
-            ConfigError: a value that a field cannot hold.
+            ConfigError: a value that a field cannot hold, or settings that do not go together.
         """
         config, recipe = registry.size_of(self.variant, self.size)
-        recipe = registry.changed(recipe, self.recipe, "the recipe")
+        if "epochs" in self.recipe:
+            raise ConfigError("epochs is a setting of its own beside `recipe`: the warm-up keeps its share with it")
         if self.epochs is not None:
+            if self.epochs < 1:
+                raise ConfigError(f"cannot train for {self.epochs} epochs")
             recipe = recipe.for_epochs(self.epochs)
+        recipe = registry.changed(recipe, self.recipe, "the recipe")
+        if recipe.warmup_epochs >= max(recipe.epochs, 2):
+            raise ConfigError(f"a warm-up of {recipe.warmup_epochs} epochs leaves nothing of {recipe.epochs}")
+        if self.processes < 1:
+            raise ConfigError(f"cannot train in {self.processes} processes")
         return registry.changed(config, self.model, f"the config of {self.variant}"), recipe
 
 

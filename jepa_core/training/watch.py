@@ -1,6 +1,6 @@
 """Looks at the embeddings of a run, and the end of one that has collapsed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 
@@ -28,6 +28,8 @@ def look(loss: TrainingLoss, paired: bool) -> Row:
         paired: whether row i of both sensors' embeddings is of one pair.
     """
     figures = {}
+    if torch.cuda.is_available():
+        figures["accelerator_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
     for kind, by_sensor in loss.embeddings.items():
         for sensor, embeddings in by_sensor.items():
             name = f"{kind}_{sensor}"
@@ -51,12 +53,3 @@ def suspected(row: Mapping[str, float], batch: int, config: TrainingConfig) -> s
         if name.startswith(_RANK) and batch > 2 and value < config.least_rank:
             return f"the embeddings {name.removeprefix(_RANK)} have the effective rank {value:.2f}"
     return ""
-
-
-def suspicions(history: Iterable[Mapping[str, float]], batch: int, config: TrainingConfig) -> int:
-    """How many of the last looks in a row look like collapse."""
-    count = 0
-    for row in history:
-        if any(name.startswith(_SPREAD) for name in row):
-            count = count + 1 if suspected(row, batch, config) else 0
-    return count

@@ -6,12 +6,14 @@ where the paper is silent the choice is ours, and the field's doc line says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Generator, Tensor, nn
 
+from jepa_core.bounds import Count, Positive, Share, Weight
 from jepa_core.losses.infonce import cosine_gap, symmetric_infonce
 from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.sigreg import sigreg
@@ -42,37 +44,37 @@ PREDICTORS = {
 class CRJEPAConfig:
     """Sizes and weights; the defaults are the paper's (size `paper`)."""
 
-    input_size: int = 224
+    input_size: Count = 224
     """Side that images are resized to, pixels."""
 
-    patch_size: int = 16
+    patch_size: Count = 16
     """Side of a token, pixels."""
 
-    width: int = 512
+    width: Count = 512
     """Features of a token."""
 
-    depth: int = 12
+    depth: Count = 12
     """Blocks of the trunk."""
 
-    heads: int = 8
+    heads: Count = 8
     """Attention heads of the trunk; that the predictors have as many is ours."""
 
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     """Hidden width of an MLP over the block's. Not stated; 4 fits the published parameter count."""
 
-    predictor_depth: int = 6
+    predictor_depth: Count = 6
     """Blocks of each predictor."""
 
-    head_hidden: tuple[int, ...] = (512, 1024)
+    head_hidden: tuple[Count, ...] = (512, 1024)
     """Hidden layers of each head. Not stated; ours, fitting the published count within 0.02 M."""
 
-    dimension: int = 256
+    dimension: Count = 256
     """Dimension of the descriptors."""
 
-    mask_ratio: float = 0.5
+    mask_ratio: Share = 0.5
     """Share of tokens that is masked. That both sensors of a pair share the mask is our reading."""
 
-    temperature: float = 0.07
+    temperature: Positive = 0.07
     """Of InfoNCE. Not stated; ours, CLIP's."""
 
     routes: tuple[str, ...] = ROUTES
@@ -94,29 +96,29 @@ class CRJEPAConfig:
     """What encodes the masked tokens: the trained stems and trunk, as the paper has it, or copies that follow them by
     a moving average, as in I-JEPA."""
 
-    weight_prediction: float = 1.0
+    weight_prediction: Weight = 1.0
     """Of each latent route, for which the paper has a weight each. Not stated; ours."""
 
-    weight_cross: float = 1.0
-    """Of InfoNCE on the cross head. Not stated; ours."""
+    weight_cross: Weight = 1.0
+    """Of InfoNCE on the cross head; a single head has none. Not stated; ours."""
 
-    weight_uni: float = 1.0
+    weight_uni: Weight = 1.0
     """Of InfoNCE on the same-sensor head, or on the single one. Not stated; ours."""
 
-    weight_uni_cosine: float = 1.0
+    weight_uni_cosine: Weight = 1.0
     """Of the cosine on the same head, which the paper adds to InfoNCE without a weight of its own."""
 
-    weight_sigreg: float = 0.02
+    weight_sigreg: Weight = 0.02
     """Of SIGReg. Not stated; LeJEPA's minimal example."""
 
     sigreg_weights: Literal["lejepa", "paper"] = "lejepa"
     """Weights of SIGReg's points: LeJEPA's, with which a standard normal batch gives 1, or half of them, as the paper
     writes them."""
 
-    sigreg_slices: int = 256
+    sigreg_slices: Count = 256
     """Random directions J. Not stated; LeJEPA's minimal example."""
 
-    sigreg_knots: int = 17
+    sigreg_knots: Annotated[int, Field(ge=2)] = 17
     """Points K of the characteristic function. Not stated; LeJEPA's code."""
 
     stop_gradient: bool = True
@@ -223,9 +225,10 @@ class CRJEPA(Variant):
         unit = {purpose: {k: F.normalize(r, dim=-1) for k, r in of.items()} for purpose, of in raw.items()}
         uni = unit[self.purposes[0]]
 
-        weighted: dict[str, tuple[float, Tensor]] = {
-            f"prediction_{route}": (c.weight_prediction, rows[f"prediction_{route}"].mean()) for route in c.routes
-        }
+        weighted: dict[str, tuple[float, Tensor]] = {}
+        if c.weight_prediction:
+            for route in c.routes:
+                weighted[f"prediction_{route}"] = (c.weight_prediction, rows[f"prediction_{route}"].mean())
         if c.weight_cross and not c.single_head:
             cross = symmetric_infonce(unit["cross"][a], unit["cross"][b], c.temperature)
             weighted["cross_infonce"] = (c.weight_cross, cross)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from jepa_core.bounds import Count, Positive
 from jepa_core.losses.latent import latent_smooth_l1
 from jepa_core.nn.block_masking import block_masks
 from jepa_core.nn.ema import follow, follower
@@ -25,43 +26,43 @@ from jepa_core.variants.variant import Roles
 class IJEPAConfig:
     """Sizes and masks; the defaults are ViT-B/16 (size `paper`) and the released masks."""
 
-    input_size: int = 224
+    input_size: Count = 224
     """Side that images are resized to, pixels."""
 
-    patch_size: int = 16
+    patch_size: Count = 16
     """Side of a token, pixels."""
 
-    width: int = 768
+    width: Count = 768
     """Features of a token."""
 
-    depth: int = 12
+    depth: Count = 12
     """Blocks of the encoder."""
 
-    heads: int = 12
+    heads: Count = 12
     """Attention heads of encoder and predictor, as many in both as in the released code."""
 
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     """Hidden width of an MLP over the block's."""
 
-    predictor_width: int = 384
+    predictor_width: Count = 384
     """Features of a token in the predictor."""
 
-    predictor_depth: int = 12
+    predictor_depth: Count = 12
     """Blocks of the predictor."""
 
-    target_blocks: int = 4
+    target_blocks: Count = 4
     """Blocks to predict in an image."""
 
-    target_scale: tuple[float, float] = (0.15, 0.2)
+    target_scale: tuple[Positive, Positive] = (0.15, 0.2)
     """Least and largest share of the image that a target block has."""
 
-    target_aspect: tuple[float, float] = (0.75, 1.5)
+    target_aspect: tuple[Positive, Positive] = (0.75, 1.5)
     """Least and largest height of a target block over its width."""
 
-    context_scale: tuple[float, float] = (0.85, 1.0)
+    context_scale: tuple[Positive, Positive] = (0.85, 1.0)
     """Least and largest share of the image that the context block has before targets are taken out."""
 
-    least_context: int = 11
+    least_context: Count = 11
     """Tokens that the context keeps, where the draw can be repeated to have them."""
 
 

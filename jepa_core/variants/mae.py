@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from jepa_core.bounds import Count, Positive, Share
 from jepa_core.nn.encoder import Encoder
 from jepa_core.nn.initialise import initialise_vit
 from jepa_core.nn.masking import random_mask, take
@@ -25,34 +26,34 @@ from jepa_core.variants.variant import Roles
 class MAEConfig:
     """Sizes and masks; the defaults are the paper's ViT-B/16 (size `paper`)."""
 
-    input_size: int = 224
+    input_size: Count = 224
     """Side that images are resized to, pixels."""
 
-    patch_size: int = 16
+    patch_size: Count = 16
     """Side of a token, pixels."""
 
-    width: int = 768
+    width: Count = 768
     """Features of a token."""
 
-    depth: int = 12
+    depth: Count = 12
     """Blocks of the encoder."""
 
-    heads: int = 12
+    heads: Count = 12
     """Attention heads of the encoder."""
 
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     """Hidden width of an MLP over the block's."""
 
-    decoder_width: int = 512
+    decoder_width: Count = 512
     """Features of a token in the decoder."""
 
-    decoder_depth: int = 8
+    decoder_depth: Count = 8
     """Blocks of the decoder."""
 
-    decoder_heads: int = 16
+    decoder_heads: Count = 16
     """Attention heads of the decoder."""
 
-    mask_ratio: float = 0.75
+    mask_ratio: Share = 0.75
     """Share of tokens that is masked."""
 
     normalise_pixels: bool = True

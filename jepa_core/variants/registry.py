@@ -72,7 +72,7 @@ def build(variant: str, config: Any, bands: Mapping[str, int], seed: int) -> Var
             # Masks that a grid of tokens does not allow show now, not hours later.
             with torch.device("cpu"):
                 built.draw(1, torch.Generator().manual_seed(seed))
-        except (ValueError, AssertionError) as error:
+        except (ValueError, AssertionError, ArithmeticError, RuntimeError, TypeError) as error:
             raise ConfigError(f"{variant} cannot be built like that: {error}") from error
     return built
 

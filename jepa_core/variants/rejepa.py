@@ -13,6 +13,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from jepa_core.bounds import Count, Positive, Share, Weight
 from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
 from jepa_core.nn.block_masking import block_masks
@@ -30,31 +31,31 @@ from jepa_core.variants.variant import Roles
 class REJEPAConfig:
     """Sizes and weights; the defaults fit the published parameter count (size `paper`)."""
 
-    input_size: int = 224
+    input_size: Count = 224
     """Side that images are resized to, pixels."""
 
-    patch_size: int = 16
+    patch_size: Count = 16
     """Side of a token, pixels."""
 
-    width: int = 768
+    width: Count = 768
     """Features of a token."""
 
-    depth: int = 12
+    depth: Count = 12
     """Blocks of the encoder."""
 
-    heads: int = 12
+    heads: Count = 12
     """Attention heads of encoder and predictor."""
 
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     """Hidden width of an MLP over the block's."""
 
-    predictor_width: int = 384
+    predictor_width: Count = 384
     """Features of a token in the predictor."""
 
-    predictor_depth: int = 12
+    predictor_depth: Count = 12
     """Blocks of the predictor."""
 
-    target_ratio: float = 0.5
+    target_ratio: Share = 0.5
     """Share of tokens to predict, at random places; the context is the rest. The paper ablates a masking ratio, whose
     values are not known; ours."""
 
@@ -62,19 +63,19 @@ class REJEPAConfig:
     """What is predicted: all tokens that are not context, or I-JEPA's four blocks, the context being scattered over
     the tokens that they leave. Not known; ours."""
 
-    weight_prediction: float = 1.0
+    weight_prediction: Weight = 1.0
     """Of the squared error of predicted features. Not known; ours."""
 
-    weight_vicreg: float = 0.02
+    weight_vicreg: Weight = 0.02
     """Of VICReg as a whole: its published inner weights are made for a loss of their own. Not known; ours."""
 
-    vicreg_invariance: float = 25.0
+    vicreg_invariance: Weight = 25.0
     """Inside VICReg, of pooled prediction against pooled target. Not known; VICReg's own."""
 
-    vicreg_variance: float = 25.0
+    vicreg_variance: Weight = 25.0
     """Inside VICReg, of the pooled context and the pooled prediction. Not known; VICReg's own."""
 
-    vicreg_covariance: float = 1.0
+    vicreg_covariance: Weight = 1.0
     """Inside VICReg, of the same. Not known; VICReg's own."""
 
 

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from jepa_core.bounds import Count, Positive, Share, Weight
 from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.psa import normalised_factor, psa_distance, shrinkage_factor
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
@@ -28,45 +29,45 @@ from jepa_core.vectors import Purpose
 class XJEPAConfig:
     """Sizes and weights; the defaults fit the published parameter count (size `paper`)."""
 
-    input_size: int = 224
+    input_size: Count = 224
     """Side that images are resized to, pixels."""
 
-    patch_size: int = 16
+    patch_size: Count = 16
     """Side of a token, pixels."""
 
-    width: int = 768
+    width: Count = 768
     """Features of a token."""
 
-    depth: int = 12
+    depth: Count = 12
     """Blocks of each encoder."""
 
-    heads: int = 12
+    heads: Count = 12
     """Attention heads of encoders and predictors."""
 
-    mlp_ratio: float = 4.0
+    mlp_ratio: Positive = 4.0
     """Hidden width of an MLP over the block's."""
 
-    predictor_width: int = 384
+    predictor_width: Count = 384
     """Features of a token in the predictors. Not known; as in a published derivative (DX-JEPA)."""
 
-    predictor_depth: int = 12
+    predictor_depth: Count = 12
     """Blocks of each predictor. Not known; as in DX-JEPA."""
 
-    queries: int = 16
+    queries: Count = 16
     """Learned queries of a predictor. Not known; as in DX-JEPA."""
 
     shared_queries: bool = True
     """Whether both predictors have the same queries, which the paper ablates; what it does without them is not known,
     ours is queries of their own."""
 
-    target_ratio: float = 0.5
+    target_ratio: Share = 0.5
     """Share of tokens to predict; the context is the rest, so that the two are disjoint. That the sensors of a pair
     share the masks, and the share itself, are ours."""
 
-    weight_l2: float = 1.0
+    weight_l2: Weight = 1.0
     """Of the squared error of predicted features."""
 
-    weight_psa: float = 0.1
+    weight_psa: Weight = 0.1
     """Of PSA. Not known; as in DX-JEPA, though sums over features are means here."""
 
     psa_matrix: Literal["learned", "covariance", "identity"] = "learned"
@@ -74,20 +75,21 @@ class XJEPAConfig:
     to fall: `psa_rank` shows it); the inverse of the shrunk covariance of target features (Mahalanobis); or none. How
     the paper keeps it is not known; ours."""
 
-    psa_shrinkage: float = 0.1
+    psa_shrinkage: Positive = 0.1
     """Added to the covariance's diagonal; of the second form only. Ours."""
 
-    weight_vicreg: float = 1.0
-    """Of VICReg as a whole; the paper writes none."""
+    weight_vicreg: Weight = 0.02
+    """Of VICReg as a whole. The paper writes none, beside an L2 that is a sum over features; ours is their mean, and
+    beside that a weight of 1 leaves next to nothing of the prediction."""
 
-    vicreg_invariance: float = 25.0
+    vicreg_invariance: Weight = 25.0
     """Inside VICReg, between the sensors' pooled contexts. Not known; VICReg's own. With DX-JEPA's weights (1, 25, 25)
     the two sensors stayed apart on the sample's validation pairs (docs/design.md)."""
 
-    vicreg_variance: float = 25.0
+    vicreg_variance: Weight = 25.0
     """Inside VICReg, of each sensor's pooled context. Not known; VICReg's own."""
 
-    vicreg_covariance: float = 1.0
+    vicreg_covariance: Weight = 1.0
     """Inside VICReg, of the same. Not known; VICReg's own."""
 
     pairing: Literal["paired", "unpaired"] = "paired"
@@ -183,10 +185,12 @@ class XJEPA(Variant):
             pooled = context[name].mean(dim=1)
             rows[f"context_{name}"] = pooled
             if not self.paired:
-                rows[f"mapped_{name}"] = pooled @ factor
+                with _exactly(pooled):
+                    rows[f"mapped_{name}"] = pooled.to(factor) @ factor
             rows[f"likeness_{name}"] = F.cosine_similarity(pooled.detach(), target[name].mean(dim=1), dim=-1)
         # tr(M)^2 / tr(M^2): how many directions PSA weighs. The trace is held, the rank is not.
-        rank = self.config.width**2 / (factor.detach() @ factor.detach().T).square().sum()
+        with _exactly(factor):
+            rank = self.config.width**2 / (factor.detach() @ factor.detach().T).square().sum()
         rows["psa_rank"] = rank.expand(len(seen))
         return Encoded(rows, self._moments(target))
 
@@ -260,11 +264,18 @@ class XJEPA(Variant):
             return {}
         features = torch.cat([values.flatten(0, 1) for values in target.values()])
         features = features.to(torch.promote_types(features.dtype, torch.float32))
+        with _exactly(features):
+            products = features.T @ features
         return {
             "features": features.sum(dim=0),
-            "products": features.T @ features,
+            "products": products,
             "tokens": features.new_tensor(len(features)),
         }
+
+
+def _exactly(like: Tensor) -> torch.autocast:
+    """Products in the precision of their factors: a covariance in bfloat16 may come out with negative eigenvalues."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def _distance_of_sets(a: Tensor, b: Tensor) -> Tensor:

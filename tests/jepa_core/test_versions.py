@@ -11,7 +11,7 @@ PINNED = {
     "ijepa": ("1", "93093f1dbf14"),
     "mae": ("1", "d1ed0cfaedb6"),
     "rejepa": ("1", "a6dadeb391a5"),
-    "xjepa": ("1", "bb2164e45e76"),
+    "xjepa": ("1", "58bfb6f7816b"),
     "crjepa": ("2", "cb73b5195db7"),
 }
 

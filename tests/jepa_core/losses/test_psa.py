@@ -133,3 +133,11 @@ def test_matrices_that_are_not_square_and_shapes_that_do_not_fit_are_refused():
 def test_a_shrinkage_that_is_not_positive_is_refused(shrinkage):
     with pytest.raises(ValueError, match="positive"):
         shrinkage_factor(torch.eye(2), shrinkage)
+
+
+def test_under_mixed_precision_it_is_computed_in_full_precision():
+    generator = torch.Generator().manual_seed(0)
+    delta, factor = torch.randn(2, 3, 8, generator=generator), torch.randn(8, 8, generator=generator)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = psa_distance(delta, factor)
+    assert torch.equal(found, psa_distance(delta, factor))

@@ -14,6 +14,7 @@ from jepa_core.training.watch import TrainingError
 from jepa_core.variants import registry
 from jepa_core.variants.crjepa import CRJEPAConfig
 from jepa_core.variants.rejepa import REJEPAConfig
+from tests.jepa_core.variants.small import BANDS, CONFIGS, built
 
 CONFIG = TrainingConfig(
     epochs=4,
@@ -44,7 +45,6 @@ def cache(cut_store, tmp_path_factory):
     return open_cache(folder)
 
 
-BANDS = {"sentinel1": 2, "sentinel2": 12}
 FOLLOWING = REJEPAConfig(
     input_size=30, patch_size=10, width=32, depth=1, heads=2, predictor_width=16, predictor_depth=1
 )
@@ -52,7 +52,10 @@ TIMES = {"seconds", "seconds_waiting_for_data", "images_per_second"}
 
 
 def fresh(variant="crjepa"):
-    return registry.build(variant, {"crjepa": SMALL, "rejepa": FOLLOWING}[variant], BANDS, seed=0)
+    if variant == "xjepa":
+        # The one with a figure that follows over many steps besides its target encoders.
+        return built("xjepa", psa_matrix="covariance")
+    return registry.build(variant, {**CONFIGS, "crjepa": SMALL, "rejepa": FOLLOWING}[variant], BANDS, seed=0)
 
 
 def without_times(history):
@@ -67,7 +70,10 @@ def weights(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-@pytest.mark.parametrize(("variant", "killed_at"), [("crjepa", 1), ("crjepa", 3), ("rejepa", 5), ("crjepa", 8)])
+@pytest.mark.parametrize(
+    ("variant", "killed_at"),
+    [("crjepa", 1), ("crjepa", 3), ("rejepa", 5), ("crjepa", 8), ("ijepa", 6), ("mae", 4), ("xjepa", 7)],
+)
 def test_a_killed_run_goes_on_to_the_very_same_weights(cache, tmp_path, variant, killed_at):
     whole = fresh(variant)
     history = train(whole, cache, CONFIG, 0, tmp_path / "whole")
@@ -221,7 +227,6 @@ def test_weight_decay_follows_its_schedule_on_matrices_alone(cache, tmp_path, mo
 
 def test_positions_queries_biases_norms_and_what_is_not_trained_are_not_decayed():
     from jepa_core.training.loop import _parameter_groups
-    from tests.jepa_core.variants.small import CONFIGS, built
 
     for variant in CONFIGS:
         model = built(variant)

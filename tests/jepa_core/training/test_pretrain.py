@@ -99,6 +99,29 @@ def test_a_model_of_fewer_bands_trains_describes_and_refuses_others(synthetic_ar
 
 
 @pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"recipe": {"batch_size": 0}}, "batch_size cannot be 0"),
+        ({"recipe": {"micro_batch": -1}}, "micro_batch cannot be -1"),
+        ({"recipe": {"monitor_steps": 0}}, "monitor_steps cannot be 0"),
+        ({"recipe": {"momentum": 5}}, "momentum cannot be 5"),
+        ({"recipe": {"warmup_epochs": 300}}, "a warm-up of 300 epochs leaves nothing of 300"),
+        ({"recipe": {"epochs": 10}}, "epochs is a setting of its own"),
+        ({"epochs": 0}, "cannot train for 0 epochs"),
+        ({"processes": 0}, "cannot train in 0 processes"),
+        ({"model": {"mask_ratio": 1.5}}, "mask_ratio cannot be 1.5"),
+        ({"model": {"temperature": 0}}, "temperature cannot be 0"),
+        ({"model": {"sigreg_knots": 1}}, "sigreg_knots cannot be 1"),
+        ({"model": {"weight_cross": -1}}, "weight_cross cannot be -1"),
+        ({"model": {"heads": 0}}, "heads cannot be 0"),
+    ],
+)
+def test_numbers_out_of_range_are_a_plain_error(choice, reason):
+    with pytest.raises(ConfigError, match=reason):
+        Choice("crjepa", **choice).settled()
+
+
+@pytest.mark.parametrize(
     ("variant", "model", "reason"),
     [
         ("crjepa", {"width": 100, "heads": 3}, "crjepa cannot be built like that"),

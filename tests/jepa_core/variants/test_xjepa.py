@@ -85,6 +85,18 @@ def test_the_covariance_form_follows_the_covariance_of_target_features():
     assert parts(model)[1].rows["psa_rank"][0] < 32
 
 
+def test_under_mixed_precision_the_covariance_is_in_full_precision():
+    model = built("xjepa", psa_matrix="covariance")
+    drawn = model.draw(6, torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        encoded = model.encode(batch(), drawn)
+    assert {values.dtype for values in encoded.sums.values()} == {torch.float32}
+    assert encoded.rows["psa_sentinel1"].dtype == encoded.rows["psa_rank"].dtype == torch.float32
+    products = encoded.sums["products"]
+    assert torch.equal(products, products.T)
+    assert torch.linalg.eigvalsh(products).min() > -1e-3
+
+
 def test_unpaired_images_may_come_in_any_order():
     """Our reading of alignment without pairs: permuting one sensor's images changes nothing."""
     model = built("xjepa", pairing="unpaired")
