@@ -75,5 +75,5 @@ def test_without_its_regulariser_crjepa_collapses_and_is_stopped_with_a_good_che
 
 def test_the_message_says_where_nothing_was_saved(cache, tmp_path):  # noqa: F811
     config = replace(CONFIG, epochs=10, batch_size=8, monitor_steps=1, patience=2, least_spread=10.0)
-    with pytest.raises(TrainingError, match="at step 2 .* no good state was saved before it"):
+    with pytest.raises(TrainingError, match=r"at step 2 .* no good state was saved before it"):
         train(built("crjepa"), cache, config, 0, tmp_path)
