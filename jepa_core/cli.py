@@ -104,7 +104,7 @@ def variants(
     flops = "".join(f"  {'FLOPs ' + sensor.short:>9}" for sensor in SENSORS.values())
     typer.echo(
         f"{'variant':<8} {'size':<6} {'sensors':<8} {'tokens':>6} {'width':>6} {'depth':>6}  "
-        f"{'encoder':>9}  {'predictor':>9}  {'trainable':>9}  {'paper':>9}{flops}"
+        f"{'encoder':>9}  {'predictor':>9}  {'trainable':>9}  {'as paper':>9}{flops}"
     )
     for r in variant_sizes():
         parameters = (r.parameters_encoder, r.parameters_predictor, r.parameters_trainable, r.parameters_paper)
@@ -114,7 +114,7 @@ def variants(
             f"{r.tokens:>6} {r.width:>6} {r.depth:>6}" + "".join(f"  {_amount(n):>9}" for n in amounts)
         )
     typer.echo(
-        "paper: what the method's own paper counts, some of one sensor; FLOPs: describing one image, 2 a multiply-add"
+        "as paper: as the method's own paper counts, some of one sensor; FLOPs: describing one image, 2 a multiply-add"
     )
 
 

@@ -78,7 +78,8 @@ class DescriptorIndex:
         """
         if model != self.model:
             raise FingerprintMismatchError(
-                f"queries of model {short(model)} cannot be searched in the index of model {short(self.model)}"
+                f"queries of model {short(model)} cannot be searched in the index of model {short(self.model)}. "
+                f"Run: dagster asset materialize --select {self.variant}_index"
             )
         if k < 1:
             raise JepaError(f"k is {k}; at least one hit must be asked for")

@@ -9,14 +9,16 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], what: str, total: int | None = None, unit: str = "it") -> Iterable[T]:
+def track(items: Iterable[T], what: str, total: int | None = None, unit: str = "it", done: int = 0) -> Iterable[T]:
     """Iterates over `items` while standard error shows count, rate and time left; nothing for no items.
+
+    What was `done` before counts towards the total.
 
     Where standard error is a file (a run's log), the bar is renewed each ten seconds, not five times a second.
     """
     if isinstance(items, Collection) and not items:
         return items
-    return tqdm(items, desc=what, total=total, unit=unit, mininterval=_interval(), dynamic_ncols=True)
+    return tqdm(items, desc=what, total=total, unit=unit, initial=done, mininterval=_interval(), dynamic_ncols=True)
 
 
 class SceneProgress:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -78,7 +78,9 @@ def train(
         range(done, total),
         group.device,
     )
-    progress = track(range(done, total), "Training", unit="step") if group.leads else range(done, total)
+    progress: Iterable[int] = range(done, total)
+    if group.leads:
+        progress = track(progress, f"Training, from step {done} on" if done else "Training", total, "step", done)
     for step in progress:
         started = time.perf_counter()
         images = next(batches)

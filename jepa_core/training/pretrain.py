@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from jepa_core import atomic, versions
 from jepa_core.errors import JepaError
@@ -140,6 +141,9 @@ def pretrain(
             model=str(folder),
             about={"size": choice.size, "pairs_version": pairs_version},
         )
+        # A method that cannot be built leaves nothing behind.
+        with torch.device("meta"):
+            registry.build(name, config, {sensor.name: len(sensor.bands) for sensor in sensors}, choice.seed)
         job_file = checkpoints / "job.json"
         atomic.write_json(job_file, asdict(job))
         if choice.processes > 1:

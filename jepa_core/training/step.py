@@ -45,7 +45,7 @@ class Step:
             encode.compile()
         if group.size > 1:
             # A term of weight 0 leaves its parameters without a gradient.
-            encode = DistributedDataParallel(encode, broadcast_buffers=False, find_unused_parameters=True)
+            encode = DistributedDataParallel(encode, forward_sync_buffers=False, find_unused_parameters=True)
         self.encode = encode
 
     def __call__(

@@ -132,6 +132,7 @@ def test_numbers_out_of_range_are_a_plain_error(choice, reason):
 def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(store, pairs, variant, model, reason):
     with pytest.raises(ConfigError, match=reason):
         pretrain(store, Choice(variant, model=model), pairs, **RUN)
+    assert not (store.root / "training").exists() or not any((store.root / "training").iterdir())
 
 
 @pytest.fixture(scope="module")
