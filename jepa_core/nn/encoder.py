@@ -1,24 +1,49 @@
 """A plain ViT over one sensor's images, as the I-JEPA family has it."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from jepa_core.bounds import Count, Positive
 from jepa_core.nn.initialise import initialise_vit
 from jepa_core.nn.masking import take
 from jepa_core.nn.stem import Stem
 from jepa_core.nn.trunk import Trunk
 
 
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of an encoder, which the methods' configs begin with; the defaults are ViT-B/16."""
+
+    input_size: Count = 224
+    """Side that images are resized to, pixels."""
+
+    patch_size: Count = 16
+    """Side of a token, pixels."""
+
+    width: Count = 768
+    """Features of a token."""
+
+    depth: Count = 12
+    """Blocks of the encoder."""
+
+    heads: Count = 12
+    """Attention heads of the encoder."""
+
+    mlp_ratio: Positive = 4.0
+    """Hidden width of an MLP over the block's."""
+
+
 class Encoder(nn.Module):
     """ViT without class token, positions fixed by sines (Assran et al. 2023, appendix A)."""
 
-    def __init__(
-        self, bands: int, input_size: int, patch_size: int, width: int, depth: int, heads: int, mlp_ratio: float
-    ) -> None:
+    def __init__(self, config: EncoderConfig, bands: int) -> None:
         super().__init__()
-        self.stem = Stem(bands, input_size, patch_size, width, learned_positions=False)
-        self.trunk = Trunk(width, depth, heads, mlp_ratio)
+        c = config
+        self.stem = Stem(bands, c.input_size, c.patch_size, c.width, learned_positions=False)
+        self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
         initialise_vit(self)
 
     @property

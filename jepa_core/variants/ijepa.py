@@ -14,7 +14,7 @@ from jepa_core.bounds import Count, Positive
 from jepa_core.losses.latent import latent_smooth_l1
 from jepa_core.nn.block_masking import block_masks
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder
+from jepa_core.nn.encoder import Encoder, EncoderConfig
 from jepa_core.nn.masking import mean_over, take
 from jepa_core.nn.narrow_predictor import NarrowPredictor
 from jepa_core.training.config import TrainingConfig
@@ -23,26 +23,11 @@ from jepa_core.variants.variant import Roles
 
 
 @dataclass(frozen=True)
-class IJEPAConfig:
-    """Sizes and masks; the defaults are ViT-B/16 (size `paper`) and the released masks."""
+class IJEPAConfig(EncoderConfig):
+    """Sizes and masks; the defaults are ViT-B/16 (size `paper`) and the released masks.
 
-    input_size: Count = 224
-    """Side that images are resized to, pixels."""
-
-    patch_size: Count = 16
-    """Side of a token, pixels."""
-
-    width: Count = 768
-    """Features of a token."""
-
-    depth: Count = 12
-    """Blocks of the encoder."""
-
-    heads: Count = 12
-    """Attention heads of encoder and predictor, as many in both as in the released code."""
-
-    mlp_ratio: Positive = 4.0
-    """Hidden width of an MLP over the block's."""
+    Predictors have as many attention heads as the encoder.
+    """
 
     predictor_width: Count = 384
     """Features of a token in the predictor."""
@@ -111,7 +96,7 @@ class IJEPANetwork(SensorNetwork):
         """Random weights, from torch's global generator."""
         super().__init__()
         c = self.config = config
-        self.encoder = Encoder(bands, c.input_size, c.patch_size, c.width, c.depth, c.heads, c.mlp_ratio)
+        self.encoder = Encoder(c, bands)
         self.target = follower(self.encoder)
         self.predictor = NarrowPredictor(
             c.width, c.predictor_width, c.predictor_depth, c.heads, c.mlp_ratio, self.encoder.grid

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from jepa_core.bounds import Count, Positive, Share
-from jepa_core.nn.encoder import Encoder
+from jepa_core.bounds import Count, Share
+from jepa_core.nn.encoder import Encoder, EncoderConfig
 from jepa_core.nn.initialise import initialise_vit
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.nn.positions import sine_positions
@@ -23,26 +23,8 @@ from jepa_core.variants.variant import Roles
 
 
 @dataclass(frozen=True)
-class MAEConfig:
+class MAEConfig(EncoderConfig):
     """Sizes and masks; the defaults are the paper's ViT-B/16 (size `paper`)."""
-
-    input_size: Count = 224
-    """Side that images are resized to, pixels."""
-
-    patch_size: Count = 16
-    """Side of a token, pixels."""
-
-    width: Count = 768
-    """Features of a token."""
-
-    depth: Count = 12
-    """Blocks of the encoder."""
-
-    heads: Count = 12
-    """Attention heads of the encoder."""
-
-    mlp_ratio: Positive = 4.0
-    """Hidden width of an MLP over the block's."""
 
     decoder_width: Count = 512
     """Features of a token in the decoder."""
@@ -82,7 +64,7 @@ class MAENetwork(SensorNetwork):
         """Random weights, from torch's global generator."""
         super().__init__()
         c = self.config = config
-        self.encoder = Encoder(bands, c.input_size, c.patch_size, c.width, c.depth, c.heads, c.mlp_ratio)
+        self.encoder = Encoder(c, bands)
         self.decoder = Decoder(config, bands, self.encoder.grid)
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:

@@ -13,12 +13,12 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from jepa_core.bounds import Count, Positive, Share, Weight
+from jepa_core.bounds import Count, Share, Weight
 from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
 from jepa_core.nn.block_masking import block_masks
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder
+from jepa_core.nn.encoder import Encoder, EncoderConfig
 from jepa_core.nn.masking import mean_over, random_mask, scatter, take
 from jepa_core.nn.narrow_predictor import NarrowPredictor
 from jepa_core.training.config import TrainingConfig
@@ -28,26 +28,11 @@ from jepa_core.variants.variant import Roles
 
 
 @dataclass(frozen=True)
-class REJEPAConfig:
-    """Sizes and weights; the defaults fit the published parameter count (size `paper`)."""
+class REJEPAConfig(EncoderConfig):
+    """Sizes and weights; the defaults fit the published parameter count (size `paper`).
 
-    input_size: Count = 224
-    """Side that images are resized to, pixels."""
-
-    patch_size: Count = 16
-    """Side of a token, pixels."""
-
-    width: Count = 768
-    """Features of a token."""
-
-    depth: Count = 12
-    """Blocks of the encoder."""
-
-    heads: Count = 12
-    """Attention heads of encoder and predictor."""
-
-    mlp_ratio: Positive = 4.0
-    """Hidden width of an MLP over the block's."""
+    Predictors have as many attention heads as the encoder.
+    """
 
     predictor_width: Count = 384
     """Features of a token in the predictor."""
@@ -104,7 +89,7 @@ class REJEPANetwork(SensorNetwork):
         """Random weights, from torch's global generator."""
         super().__init__()
         c = self.config = config
-        self.encoder = Encoder(bands, c.input_size, c.patch_size, c.width, c.depth, c.heads, c.mlp_ratio)
+        self.encoder = Encoder(c, bands)
         self.target = follower(self.encoder)
         self.predictor = NarrowPredictor(
             c.width, c.predictor_width, c.predictor_depth, c.heads, c.mlp_ratio, self.encoder.grid

@@ -17,7 +17,7 @@ from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.psa import normalised_factor, psa_distance, shrinkage_factor
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder
+from jepa_core.nn.encoder import Encoder, EncoderConfig
 from jepa_core.nn.forecaster import Forecaster
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.training.config import TrainingConfig
@@ -26,26 +26,11 @@ from jepa_core.vectors import Purpose
 
 
 @dataclass(frozen=True)
-class XJEPAConfig:
-    """Sizes and weights; the defaults fit the published parameter count (size `paper`)."""
+class XJEPAConfig(EncoderConfig):
+    """Sizes and weights; the defaults fit the published parameter count (size `paper`).
 
-    input_size: Count = 224
-    """Side that images are resized to, pixels."""
-
-    patch_size: Count = 16
-    """Side of a token, pixels."""
-
-    width: Count = 768
-    """Features of a token."""
-
-    depth: Count = 12
-    """Blocks of each encoder."""
-
-    heads: Count = 12
-    """Attention heads of encoders and predictors."""
-
-    mlp_ratio: Positive = 4.0
-    """Hidden width of an MLP over the block's."""
+    Predictors have as many attention heads as the encoder.
+    """
 
     predictor_width: Count = 384
     """Features of a token in the predictors. Not known; as in a published derivative (DX-JEPA)."""
@@ -138,10 +123,7 @@ class XJEPA(Variant):
         c = self.config = config
         self.sensors = tuple(bands)
         self.paired = c.pairing == "paired"
-        encoders = {
-            name: Encoder(count, c.input_size, c.patch_size, c.width, c.depth, c.heads, c.mlp_ratio)
-            for name, count in bands.items()
-        }
+        encoders = {name: Encoder(c, count) for name, count in bands.items()}
         self.grid = encoders[self.sensors[0]].grid
         self.encoders = nn.ModuleDict(encoders)
         self.targets = follower(self.encoders)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder
+from jepa_core.nn.encoder import Encoder, EncoderConfig
 from jepa_core.nn.forecaster import Forecaster
 from jepa_core.nn.narrow_predictor import NarrowPredictor
 from jepa_core.nn.positions import sine_positions
@@ -15,7 +15,9 @@ from jepa_core.nn.stem import Stem
 @pytest.fixture
 def encoder():
     torch.manual_seed(0)
-    return Encoder(bands=3, input_size=32, patch_size=8, width=32, depth=3, heads=2, mlp_ratio=2.0).eval()
+    return Encoder(
+        EncoderConfig(input_size=32, patch_size=8, width=32, depth=3, heads=2, mlp_ratio=2.0), bands=3
+    ).eval()
 
 
 def images(count=2, seed=0):

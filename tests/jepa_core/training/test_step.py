@@ -95,7 +95,7 @@ def one_of_two(rank, folder):
 def of_two_processes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("group")
     mp.spawn(one_of_two, (str(folder),), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
 @pytest.mark.parametrize("case", CASES)
