@@ -1,6 +1,5 @@
 """The index over one model's descriptors: a faiss index per purpose and sensor, ids that never change."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from jepa_core import atomic
 from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.fingerprint import short
+from jepa_core.index.ids import vector_id
 from jepa_core.sensors import Sensor
 from jepa_core.tables import INDEX_IDS, read_table, write_table
 from jepa_core.vectors import Descriptors, Purpose, check_unit, serving
@@ -23,12 +23,6 @@ class BrokenIndexError(JepaError):
 
 class FingerprintMismatchError(JepaError):
     """Vectors of one model were offered to the index of another."""
-
-
-def vector_id(patch_id: str) -> int:
-    """The patch's id in every index: 63 bits of a hash of its name, so that it never changes."""
-    digest = hashlib.blake2b(patch_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 @dataclass(frozen=True)
