@@ -134,6 +134,18 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
     return Descriptors(patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()})
 
 
+def read_scene_descriptors(path: Path, model_fingerprint: str) -> Descriptors:
+    """Temporary: replaced by the merge."""
+    table = pq.read_table(path)
+    ids = np.asarray(table["patch_id"].to_pylist(), dtype=object)
+    vectors: dict[Purpose, np.ndarray] = {}
+    for purpose in (p for p in PURPOSES if p in table.column_names):
+        flat = table[purpose].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        found = flat.reshape(len(table), -1).astype(np.float32)
+        vectors[purpose] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return Descriptors(ids, vectors)
+
+
 def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[Path, pa.Table]]:
     manifest: pd.DataFrame = read_manifest(store, sensor)
     for scene in manifest["folder"]:

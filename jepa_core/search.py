@@ -1,48 +1,100 @@
-"""Search: a patch or an image in, the nearest patches of a sensor out."""
+"""Search: patches, images or places in, the nearest patches of a sensor out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from jepa_core.catalog import current_index, current_model
-from jepa_core.errors import NotMaterializedError, UnknownNameError
-from jepa_core.index import DescriptorIndex, open_index
-from jepa_core.patch_store import read_patches, read_pixels, stored_grid, stored_sensor, stored_sensors
-from jepa_core.pictures import Tile, contact_sheet, preview
+from jepa_core.catalog import current_model
+from jepa_core.errors import JepaError, NotMaterializedError, UnknownNameError
+from jepa_core.index.errors import check_model
+from jepa_core.index.filters import Filter
+from jepa_core.index.reader import EVERYTHING, Searchable
+from jepa_core.index.rows import Patch
+from jepa_core.index.sync import CurrentIndex, current_index, open_current
+from jepa_core.patch_store import stored_grid, stored_sensor
 from jepa_core.query_image import read_query_image
-from jepa_core.sensors import Sensor
+from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
-from jepa_core.tables import records
 from jepa_core.vectors import Purpose
+
+_UNLIKE = 0.5
+"""Weight of what hits should not look like beside what they should: 2 x wanted - unwanted, as in GeoVibes."""
+
+
+@dataclass(frozen=True)
+class StoredPatch:
+    """A patch of the archive as an example."""
+
+    patch_id: str
+    """Its id."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image that the user brings as an example."""
+
+    path: Path
+    """GeoTIFF with named bands, or a folder with a file a band."""
+
+    sensor: Sensor
+    """What took it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The patch of the archive that shows a point, as an example."""
+
+    lon: float
+    """Degrees."""
+
+    lat: float
+    """Degrees."""
+
+    sensor: Sensor
+    """Whose patch."""
+
+    time: datetime | None = None
+    """The one nearest to it; the latest where None."""
+
+
+Example = StoredPatch | ImageFile | Place
+
+
+@dataclass(frozen=True)
+class Described:
+    """An example with its vector."""
+
+    name: str
+    """Patch id or file."""
+
+    sensor: Sensor
+    """What took it."""
+
+    vector: np.ndarray
+    """Unit norm, (dimension,)."""
+
+    patch: Patch | None
+    """Where it is a patch of the archive."""
+
+    pixels: np.ndarray | None
+    """(bands, y, x), where it is an image."""
 
 
 @dataclass(frozen=True)
 class Hit:
     """One found patch."""
 
-    patch_id: str
-    """Its id."""
+    patch: Patch
+    """The patch."""
 
     score: float
     """Cosine with the query."""
 
-    labels: tuple[str, ...]
-    """Its classes, where it has any."""
-
-    lon: float
-    """Longitude of its centre, degrees."""
-
-    lat: float
-    """Latitude of its centre, degrees."""
-
-    time: datetime
-    """Of its acquisition, UTC."""
-
     is_pair: bool
-    """Whether it shows the query's own cell."""
+    """Whether it shows an example's own cell."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +104,11 @@ class Answer:
     variant: str
     """Name of the method whose descriptors were compared."""
 
-    query: str
-    """Patch id or file."""
+    like: tuple[Described, ...]
+    """What hits should look like."""
 
-    query_sensor: Sensor
-    """Sensor of the query."""
-
-    query_labels: tuple[str, ...]
-    """Classes of the query, where it has any."""
-
-    query_pixels: np.ndarray
-    """(bands, y, x)."""
+    unlike: tuple[Described, ...]
+    """What they should not look like."""
 
     gallery_sensor: Sensor
     """Sensor of the hits."""
@@ -70,134 +116,135 @@ class Answer:
     comparable: bool
     """Whether the method's descriptors of the two sensors have anything to do with each other."""
 
+    outdated: bool
+    """Whether a newer model was trained, whose index is not made yet."""
+
     hits: tuple[Hit, ...]
     """Nearest first."""
 
 
-def search_by_patch(store: Store, variant: str, patch_id: str, to: Sensor, k: int) -> Answer:
-    """Patches most like one of the archive's own; the query itself is no hit.
+def search(
+    store: Store,
+    variant: str,
+    like: Sequence[Example],
+    to: Sensor,
+    k: int,
+    *,
+    unlike: Sequence[Example] = (),
+    where: Filter = EVERYTHING,
+    one_per_cell: bool = False,
+) -> Answer:
+    """Patches most like some examples and least like others; the archive's own examples are no hits.
+
+    The query is the mean of the examples' vectors, less half the mean of the others' (after Rocchio 1971). Examples of
+    the gallery's sensor alone are compared by the descriptors for searches within a sensor, else by those for across.
+
+    Args:
+        store: the data root.
+        variant: name of the method.
+        like: at least one.
+        to: sensor of the gallery.
+        k: hits wanted.
+        unlike: what hits should not look like.
+        where: what hits have to meet.
+        one_per_cell: of several patches of one cell only the nearest.
 
     Raises:
-        UnknownNameError: no such variant or patch.
-        FingerprintMismatchError: the index is of another model than the current one.
+        UnknownNameError: no such variant or patch, or no patch shows the place.
+        QueryImageError: a file cannot serve as an example.
+        FingerprintMismatchError: the model in the index's place is not the one that made it.
         NotMaterializedError: no index yet; the message names the command.
     """
-    index = open_index(current_index(store, variant))
-    model = current_model(store, variant).fingerprint
-    for sensor in stored_sensors(store):
-        patches = read_patches(store, sensor).set_index("patch_id", drop=False)
-        if patch_id in patches.index:
-            break
-    else:
-        raise UnknownNameError(
-            f"no patch {patch_id!r} in {store.root}; ids are listed in the patches.parquet files under "
-            f"{store.root / 'patches'}"
-        )
-    row = patches.loc[[patch_id]]
-    purpose = _purpose(sensor, to)
-    vector = index.vector(patch_id, purpose, sensor)
-    itself = sensor.name == to.name
-    found = index.search(vector, model, purpose, to, k + 1 if itself else k)
-    ranked = [(hit, score) for hit, score in zip(found.patch_ids[0], found.scores[0], strict=True) if hit != patch_id][
-        :k
-    ]
+    if not like:
+        raise JepaError("at least one example is needed of what hits should look like")
+    current = current_index(store, variant)
+    index = open_current(current)
+    sensors = [_sensor_of(index, example) for example in (*like, *unlike)]
+    purpose: Purpose = "same" if all(sensor.name == to.name for sensor in sensors) else "cross"
+    wanted, unwanted = (
+        tuple(_described(store, variant, current, index, example, purpose) for example in examples)
+        for examples in (like, unlike)
+    )
+    query = np.mean([example.vector for example in wanted], axis=0)
+    if unwanted:
+        query = query - _UNLIKE * np.mean([example.vector for example in unwanted], axis=0)
+    length = float(np.linalg.norm(query))
+    if length < 1e-3:
+        raise JepaError("the examples cancel each other out: nothing is left to look for")
+    cells = {example.patch.cell_id for example in wanted if example.patch is not None}
+    own = {example.name for example in (*wanted, *unwanted) if example.patch is not None}
+    found = index.search(query[None] / length, current.model, purpose, to, k, where, one_per_cell, own)
     return Answer(
         variant=variant,
-        query=patch_id,
-        query_sensor=sensor,
-        query_labels=tuple(row["labels"].iloc[0]),
-        query_pixels=read_pixels(store, sensor, row)[0],
+        like=wanted,
+        unlike=unwanted,
         gallery_sensor=to,
         comparable=index.serves(purpose),
-        hits=_hits(store, variant, to, ranked, row["cell_id"].iloc[0]),
+        outdated=_outdated(store, variant, current),
+        hits=tuple(
+            Hit(patch, score, patch.cell_id in cells)
+            for patch, score in zip(found.patches[0], found.scores[0], strict=True)
+        ),
     )
 
 
-def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: Sensor, k: int) -> Answer:
-    """Patches most like an image that the user brings.
+def _sensor_of(index: Searchable, example: Example) -> Sensor:
+    return _stored(index, example.patch_id)[0] if isinstance(example, StoredPatch) else example.sensor
 
-    Raises:
-        UnknownNameError: no such variant.
-        QueryImageError: the file cannot serve as a query.
-        FingerprintMismatchError: the index is of another model than the current one.
-        NotMaterializedError: no index yet; the message names the command.
-    """
+
+def _stored(index: Searchable, patch_id: str) -> tuple[Sensor, Patch]:
+    for sensor in SENSORS.values():
+        patch = index.patch(patch_id, sensor)
+        if patch is not None:
+            return sensor, patch
+    raise UnknownNameError(f"no patch {patch_id!r} in the index; ids are those of the patches.parquet files")
+
+
+def _described(
+    store: Store, variant: str, current: CurrentIndex, index: Searchable, example: Example, purpose: Purpose
+) -> Described:
+    if isinstance(example, ImageFile):
+        return _described_image(store, variant, current, example, purpose)
+    if isinstance(example, Place):
+        sensor, patch = example.sensor, _shown_at(index, example)
+    else:
+        sensor, patch = _stored(index, example.patch_id)
+    return Described(patch.patch_id, sensor, index.vector(patch.patch_id, purpose, sensor)[0], patch, None)
+
+
+def _described_image(
+    store: Store, variant: str, current: CurrentIndex, example: ImageFile, purpose: Purpose
+) -> Described:
     from jepa_core.model import load_model
 
-    index: DescriptorIndex = open_index(current_index(store, variant))
-    sensor = stored_sensor(store, sensor)
-    pixels = read_query_image(path, sensor, stored_grid(store, sensor))
-    model = load_model(current_model(store, variant).folder)
-    purpose = _purpose(sensor, to)
-    vector = model.describe(pixels[None], sensor, purpose)
-    found = index.search(vector, model.fingerprint, purpose, to, k)
-    ranked = list(zip(found.patch_ids[0], found.scores[0], strict=True))
-    return Answer(
-        variant=variant,
-        query=str(path),
-        query_sensor=sensor,
-        query_labels=(),
-        query_pixels=pixels,
-        gallery_sensor=to,
-        comparable=index.serves(purpose),
-        hits=_hits(store, variant, to, ranked, None),
-    )
-
-
-def answer_sheet(store: Store, answer: Answer) -> bytes:
-    """The query and its hits as pictures, five a row, as PNG; the query's own cell is framed."""
-    rows = _rows(store, answer.variant, answer.gallery_sensor, [hit.patch_id for hit in answer.hits])
-    gallery = stored_sensor(store, answer.gallery_sensor)
-    pixels = read_pixels(store, gallery, rows)
-    query = Tile(
-        preview(answer.query_pixels, answer.query_sensor),
-        f"QUERY\n{', '.join(answer.query_labels)}",
-    )
-    tiles = [
-        Tile(
-            preview(image, gallery),
-            f"{rank}. cosine {hit.score:.2f}\n{', '.join(hit.labels)}",
-            framed=hit.is_pair,
-        )
-        for rank, (hit, image) in enumerate(zip(answer.hits, pixels, strict=True), start=1)
-    ]
-    sheet = [[query, *tiles[:5]]] + [
-        [Tile(np.full((1, 1, 3), 255, np.uint8), ""), *tiles[i : i + 5]] for i in range(5, len(tiles), 5)
-    ]
-    title = f"{answer.query_sensor.name} {Path(answer.query).name} among {answer.gallery_sensor.name} patches"
-    if any(hit.is_pair for hit in answer.hits):
-        title += " (framed: the same place)"
-    return contact_sheet(title, sheet)
-
-
-def _purpose(sensor: Sensor, to: Sensor) -> Purpose:
-    return "same" if sensor.name == to.name else "cross"
-
-
-def _rows(store: Store, variant: str, sensor: Sensor, patch_ids: list[str]) -> pd.DataFrame:
-    patches = read_patches(store, sensor).set_index("patch_id", drop=False)
-    withdrawn = [patch_id for patch_id in patch_ids if patch_id not in patches.index]
-    if withdrawn:
+    if not current.model_folder.exists():
         raise NotMaterializedError(
-            f"the index is behind the patches: {withdrawn[0]} is gone. "
+            f"the model of the {variant} index, {current.model_folder}, is gone: images cannot be described. "
             f"Run: dagster asset materialize --select {variant}_index"
         )
-    return patches.loc[patch_ids]
+    sensor = stored_sensor(store, example.sensor)
+    pixels = read_query_image(example.path, sensor, stored_grid(store, sensor))
+    model = load_model(current.model_folder)
+    check_model(model.fingerprint, current.model, "queries", variant)
+    vector = model.describe(pixels[None], sensor, purpose)[0]
+    return Described(str(example.path), sensor, vector, None, pixels)
 
 
-def _hits(
-    store: Store, variant: str, sensor: Sensor, ranked: list[tuple[str, float]], cell_id: str | None
-) -> tuple[Hit, ...]:
-    rows = _rows(store, variant, sensor, [patch_id for patch_id, _ in ranked])
-    return tuple(
-        Hit(
-            patch_id=patch_id,
-            score=score,
-            labels=tuple(row["labels"]),
-            lon=row["lon"],
-            lat=row["lat"],
-            time=row["time"].to_pydatetime(),
-            is_pair=row["cell_id"] == cell_id,
+def _shown_at(index: Searchable, place: Place) -> Patch:
+    shown = index.covering(place.lon, place.lat, place.sensor)
+    if not shown:
+        raise UnknownNameError(
+            f"no {place.sensor.name} patch in the index shows longitude {place.lon:g}, latitude {place.lat:g}"
         )
-        for (patch_id, score), row in zip(ranked, records(rows), strict=True)
-    )
+    if place.time is None:
+        return max(shown, key=lambda patch: patch.time)
+    moment = place.time
+    return min(shown, key=lambda patch: abs(patch.time - moment))
+
+
+def _outdated(store: Store, variant: str, current: CurrentIndex) -> bool:
+    try:
+        return current_model(store, variant).fingerprint != current.model
+    except NotMaterializedError:
+        # The index stands without its model.
+        return False

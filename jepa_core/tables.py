@@ -125,16 +125,17 @@ PAIRS = pa.DataFrameSchema(
 DESCRIBED = pa.DataFrameSchema({"patch_id": pa.Column(str, _ID, unique=True)}, strict=True)
 """Patches that descriptors are of; the vectors beside them are checked as arrays (`vectors.check_unit`)."""
 
-INDEX_IDS = pa.DataFrameSchema(
+SEGMENT_SCENES = pa.DataFrameSchema(
     {
-        "id": pa.Column("int64", pa.Check.ge(0), unique=True),
-        "patch_id": pa.Column(str, _ID, unique=True),
-        "sensor": pa.Column(str, _ID),
+        "scene_id": pa.Column(str, _ID, unique=True),
+        "mark": pa.Column(str, description="of what the index holds of it: another mark, another content"),
+        "start": pa.Column("int64", pa.Check.ge(0), description="its first row in the segment"),
+        "stop": pa.Column("int64", pa.Check.ge(1), description="the row behind its last"),
     },
     strict=True,
     ordered=True,
 )
-"""Which patch a vector of an index is."""
+"""Scenes of a segment of an index, in the order of their rows."""
 
 HISTORY = pa.DataFrameSchema(
     {

@@ -9,6 +9,6 @@ PAIRS = "1"
 CACHE = "2"
 MODEL = {"ijepa": "1", "mae": "1", "rejepa": "1", "xjepa": "1", "crjepa": "2"}
 DESCRIPTORS = "1"
-INDEX = "2"
+INDEX = "3"
 BENCHMARK = "2"
 COMPARISON = "1"

@@ -101,22 +101,21 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
 
 def _index(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
-        from jepa_core.catalog import current_index, current_model
-        from jepa_core.index import open_index
+        from jepa_core.catalog import current_model
+        from jepa_core.index.sync import current_index, open_current
         from jepa_core.patch_store import read_patches
 
-        index = open_index(current_index(store, variant))
+        index = open_current(current_index(store, variant))
         figures: dict[str, int | float | str] = {"model": index.model}
         whole = index.model == current_model(store, variant).fingerprint
         for sensor in (SENTINEL1, SENTINEL2):
             ids = read_patches(store, sensor, ["patch_id"])["patch_id"]
-            held = [int(by_sensor[sensor.name].ntotal) for by_sensor in index.flat.values()]
-            whole &= held == [len(ids)] * len(held)
+            whole &= index.count(sensor) == len(ids)
             # A patch is nearest to itself, or the ids are mixed up.
             probe = str(ids.iloc[len(ids) // 2])
             vector = index.vector(probe, "same", sensor)
             whole &= probe in index.search(vector, index.model, "same", sensor, 3).patch_ids[0]
-            figures[f"{sensor.name}_vectors"] = held[0]
+            figures[f"{sensor.name}_vectors"] = index.count(sensor)
         return whole, figures
 
     return look

@@ -17,7 +17,7 @@ import torch
 from jepa_core.archive.discover import Archive
 from jepa_core.cutting import CutConfig
 from jepa_core.extraction import extract
-from jepa_core.index import build_index, open_index
+from jepa_core.index import open_index
 from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2

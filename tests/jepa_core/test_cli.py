@@ -6,10 +6,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from jepa_core.cli import app
-from jepa_core.index import build_index
+from jepa_core.index import Change, SceneVectors, writing
+from jepa_core.index.sync import CurrentIndex, current_index, make_current, sync_index
+from jepa_core.patch_store import read_patches
+from jepa_core.sensors import SENSORS
 from jepa_core.stages import StageRecord, size_of, write_record
 from jepa_core.store import Store
-from jepa_core.vectors import Descriptors
+
+OTHER = "e" * 64
 
 
 def record(store, stage, folder, version):
@@ -18,18 +22,26 @@ def record(store, stage, folder, version):
     return StageRecord(stage, "f", version, {}, {}, {relative: size_of(folder)}, {"folder": relative}, 1.0)
 
 
+def make_index(store, variant, vectors, rename=lambda sensor, name: name):
+    """A current index of another model over the store's patches, its vectors by sensor and kind."""
+    changes = {}
+    for sensor, of_kind in vectors.items():
+        patches = read_patches(store, SENSORS[sensor])
+        patches["patch_id"] = [rename(sensor, name) for name in patches["patch_id"]]
+        changes[sensor] = Change([SceneVectors("scene", "mark", patches, of_kind)])
+    folder = store.index(variant, OTHER)
+    with writing(folder) as writer:
+        writer.apply(variant, OTHER, changes)
+    make_current(store, variant, CurrentIndex(folder, OTHER, current_index(store, "crjepa").model_folder))
+
+
 @pytest.fixture
 def searchable(cut_store, trained, described, tmp_path, monkeypatch):
     """A data root with an index, named by JEPA_DATA."""
     store = Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
-    folder = store.index("crjepa", trained.fingerprint)
-    build_index(folder, "crjepa", trained.fingerprint, described)
     model = next((store.root / "models" / "crjepa").iterdir())
-    for stage, output, version in (
-        ("crjepa_model", model, trained.fingerprint),
-        ("crjepa_index", folder, "v"),
-    ):
-        write_record(store, record(store, stage, output, version))
+    sync_index(store, "crjepa", trained.fingerprint, model, tuple(SENSORS))
+    write_record(store, record(store, "crjepa_model", model, trained.fingerprint))
     monkeypatch.setenv("JEPA_DATA", str(store.root))
     return store
 
@@ -88,13 +100,19 @@ def test_the_hits_as_pictures(searchable, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--patch", "nothing", "--to", "s2"], "no patch 'nothing' in"),
+        (["--patch", "nothing", "--to", "s2"], "no patch 'nothing' in the index"),
         (["--patch", S1, "--to", "s5"], "unknown sensor 's5'"),
         (["--patch", S1, "--to", "s2", "--variant", "vit"], "no variant 'vit'; there are ijepa, mae, rejepa, xjepa"),
         (["--image", "/nowhere.tif", "--sensor", "s1", "--to", "s2"], "there is no file"),
-        (["--to", "s2"], "give either --patch or --image"),
-        (["--patch", S1, "--image", "x", "--sensor", "s1", "--to", "s2"], "either --patch or"),
-        (["--image", "x", "--to", "s2"], "--image needs --sensor"),
+        (["--to", "s2"], "give --patch, --image or --point"),
+        (["--image", "x", "--to", "s2"], "need --sensor"),
+        (["--patch", S1, "--sensor", "s1", "--to", "s2"], "need --sensor"),
+        (["--patch", S1, "--time", "2020-01-01", "--to", "s2"], "--time belongs to --point"),
+        (["--point", "0", "0", "--sensor", "s1", "--to", "s2"], "no sentinel1 patch in the index shows longitude 0"),
+        (["--patch", S1, "--to", "s2", "--bbox", "9", "80", "8", "-80"], "is no bounding box"),
+        (["--patch", S1, "--to", "s2", "--max-cloud", "30"], "max_cloud is 30; a fraction from 0 to 1"),
+        (["--patch", S1, "--to", "s2", "--area", "/nowhere.geojson"], "not readable as GeoJSON"),
+        (["--patch", S1, "--to", "s2", "--start", "2020-01-02", "--end", "2020-01-01"], "the time range is empty"),
         (["--patch", S1, "--to", "s2", "-k", "0"], "k"),
         (["--patch", S1, "--to", "s2", "--show", "."], "needs the name of a PNG"),
         (["--patch", S1, "--to", "s2", "--show", "hits.jpg"], "needs the name of a PNG"),
@@ -112,26 +130,20 @@ def test_without_an_index_the_command_that_makes_it_is_named(tmp_path, monkeypat
     monkeypatch.setenv("JEPA_DATA", str(tmp_path))
     result = jepa("--patch", S1, "--to", "s2", *given)
     assert result.exit_code == 1
-    assert f"no whole {variant} index in" in result.output
+    assert f"no {variant} index in" in result.output
     assert f"dagster asset materialize --select {variant}_index" in result.output
 
 
 def test_the_index_of_the_variant_is_searched_and_its_one_kind_of_descriptor_serves(searchable, described):
     # Vectors of its own, so that the default's cannot pass for them.
-    made = {
-        name: Descriptors(of.patch_ids, {"same": np.roll(of.vectors["same"], 1, axis=0)})
-        for name, of in described.items()
-    }
-    folder = searchable.index("mae", "e" * 64)
-    build_index(folder, "mae", "e" * 64, made)
-    for stage in ("mae_model", "mae_index"):
-        write_record(searchable, record(searchable, stage, folder, "e" * 64))
+    made = {name: {"same": np.roll(of.vectors["same"], 1, axis=0)} for name, of in described.items()}
+    make_index(searchable, "mae", made)
     result = jepa("--patch", S1, "--to", "s2", "-k", 1, "--variant", "mae")
     assert "mae knows one sensor at a time" in result.output
     found = lines(result)
-    row = made["sentinel1"].patch_ids.tolist().index(S1)
-    cosines = made["sentinel2"].vectors["same"] @ made["sentinel1"].vectors["same"][row]
-    assert made["sentinel2"].patch_ids[cosines.argmax()] in found[0]
+    row = described["sentinel1"].patch_ids.tolist().index(S1)
+    cosines = made["sentinel2"]["same"] @ made["sentinel1"]["same"][row]
+    assert described["sentinel2"].patch_ids[cosines.argmax()] in found[0]
     assert float(found[0].split()[1]) == pytest.approx(cosines.max(), abs=1e-3)
     default = jepa("--patch", S1, "--to", "s2", "-k", 1)
     assert found != lines(default)
@@ -139,26 +151,23 @@ def test_the_index_of_the_variant_is_searched_and_its_one_kind_of_descriptor_ser
     assert not any("knows one sensor at a time" in r.output for r in (default, within))
 
 
-def test_an_index_behind_the_patches_names_the_command_that_brings_it_up(searchable, described):
-    made = {
-        name: Descriptors(np.array([f"{patch}_GONE" for patch in of.patch_ids], dtype=object), of.vectors)
-        for name, of in described.items()
-    }
-    made["sentinel1"] = described["sentinel1"]
-    folder = searchable.index("xjepa", "e" * 64)
-    build_index(folder, "xjepa", "e" * 64, made)
-    for stage in ("xjepa_model", "xjepa_index"):
-        write_record(searchable, record(searchable, stage, folder, "e" * 64))
-    result = jepa("--patch", S1, "--to", "s2", "--variant", "xjepa")
+def test_an_index_behind_the_patches_is_searched_and_pictures_name_the_command(searchable, described, tmp_path):
+    vectors = {name: of.vectors for name, of in described.items()}
+    make_index(searchable, "xjepa", vectors, lambda sensor, name: name + "_GONE" if sensor == "sentinel2" else name)
+    arguments = ("--patch", S1, "--to", "s2", "--variant", "xjepa")
+    assert all("_GONE" in line for line in lines(jepa(*arguments)))
+    result = jepa(*arguments, "--show", tmp_path / "hits.png")
     assert result.exit_code == 1
     assert "the index is behind the patches" in result.output
     assert "dagster asset materialize --select xjepa_index" in result.output
+    assert not (tmp_path / "hits.png").exists()
 
 
 def test_an_index_that_lost_a_file_is_not_searched(searchable):
-    next((searchable.root / "indexes").glob("*/*/ids.parquet")).unlink()
+    next((searchable.root / "indexes").glob("*/*/segments/*/rows.arrow")).unlink()
     result = jepa("--patch", S1, "--to", "s2")
     assert result.exit_code == 1
+    assert "rows.arrow is missing" in result.output
     assert "dagster asset materialize --select crjepa_index" in result.output
 
 
@@ -173,13 +182,18 @@ def test_a_data_root_of_another_archive_is_refused(searchable, monkeypatch, tmp_
     assert "JEPA_ARCHIVE is unset" in jepa("--patch", S1, "--to", "s2").output
 
 
-def test_an_index_of_another_model_refuses_the_current_model_s_queries(searchable, synthetic_archive, described):
-    folder = searchable.index("crjepa", "e" * 64)
-    build_index(folder, "crjepa", "e" * 64, described)
-    write_record(searchable, record(searchable, "crjepa_index", folder, "v"))
-    by_patch = jepa("--patch", S1, "--to", "s2")
-    assert by_patch.exit_code == 1
-    assert "cannot be searched in the index of model eeeeeeeeeeee" in by_patch.output
+def test_until_a_newer_model_has_its_index_the_earlier_one_is_searched(searchable, described):
+    model = next((searchable.root / "models" / "crjepa").iterdir())
+    before = jepa("--patch", S1, "--to", "s2")
+    write_record(searchable, record(searchable, "crjepa_model", model, OTHER))
+    after = jepa("--patch", S1, "--to", "s2")
+    assert lines(after) == lines(before)
+    assert "the index is of an earlier model" in after.output
+    assert "earlier model" not in before.output
+
+
+def test_an_image_is_not_described_by_another_model_than_the_index_s(searchable, synthetic_archive, described):
+    make_index(searchable, "crjepa", {name: of.vectors for name, of in described.items()})
     result = jepa("--image", synthetic_archive / "BigEarthNet-S2" / S2, "--sensor", "s2", "--to", "s1")
     assert result.exit_code == 1
-    assert "cannot be searched in the index of model eeeeeeeeeeee" in result.output
+    assert "cannot be used with the index of model eeeeeeeeeeee" in result.output

@@ -1,0 +1,63 @@
+"""`jepa index`: looking after indexes."""
+
+import typer
+
+from jepa_core.cli_common import Variant, open_store, plain_errors
+
+app = typer.Typer(no_args_is_help=True, help="Look after the indexes: what is in them, compaction, pruning.")
+
+
+@app.command()
+def status(variant: Variant = "crjepa") -> None:
+    """Print what the variant's current index consists of, and which older ones there are."""
+    with plain_errors("index status"):
+        from jepa_core.fingerprint import short
+        from jepa_core.index.state import read_state
+        from jepa_core.index.sync import current_index, old_indexes
+        from jepa_core.stages import size_of
+
+        store = open_store()
+        current = current_index(store, variant)
+        state = read_state(current.folder)
+        typer.echo(f"{current.folder}: model {short(state.model)}, {size_of(current.folder) / 1e6:,.1f} MB")
+        for sensor, part in state.sensors.items():
+            withdrawn = sum(segment.withdrawn_rows for segment in part.segments)
+            typer.echo(
+                f"  {sensor}: {part.live:,} patches in {len(part.segments)} segments, and {withdrawn:,} withdrawn rows"
+            )
+            if not part.coarse:
+                typer.echo("    searched exactly")
+            for kind, coarse in part.coarse.items():
+                typer.echo(
+                    f"    {kind}: {coarse.probes} of {coarse.lists:,} lists a search, recall@10 {coarse.recall:.3f} "
+                    f"with {coarse.queries} held-out queries; {part.changed:,} vectors changed since"
+                )
+        for folder in old_indexes(store, variant):
+            typer.echo(f"older: {folder}, {size_of(folder) / 1e6:,.1f} MB (jepa index prune removes it)")
+
+
+@app.command()
+def compact(variant: Variant = "crjepa") -> None:
+    """Rewrite the variant's current index without withdrawn rows, and train its quantisers anew."""
+    with plain_errors("index compact"):
+        from jepa_core.index.sync import current_index
+        from jepa_core.index.writer import writing
+        from jepa_core.stages import size_of
+
+        folder = current_index(open_store(), variant).folder
+        before = size_of(folder)
+        with writing(folder, waiting=typer.echo) as writer:
+            writer.compact()
+        typer.echo(f"{folder}: {before / 1e6:,.1f} MB before, {size_of(folder) / 1e6:,.1f} MB now")
+
+
+@app.command()
+def prune(variant: Variant = "crjepa") -> None:
+    """Remove the variant's indexes of earlier models. Their models and descriptors stay."""
+    with plain_errors("index prune"):
+        from jepa_core.index.sync import prune as remove_old
+
+        removed = remove_old(open_store(), variant)
+        for folder in removed:
+            typer.echo(f"removed {folder}")
+        typer.echo(f"{len(removed)} indexes removed")

@@ -1,0 +1,219 @@
+"""Changing an index: scenes are added, replaced and withdrawn, all of a change or nothing of it.
+
+A change writes new segments beside those that are there, notes which scenes of the old ones are withdrawn, and then
+replaces the one file that says what the index consists of. What it takes is in proportion to the change: segments of
+about one size are put together when they have become many, so that a vector is copied a few times in all.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from jepa_core.index import rebuild
+from jepa_core.index.errors import BrokenIndexError, IndexBusyError, IndexWriteError, check_model
+from jepa_core.index.incoming import IncomingScenes, SceneVectors
+from jepa_core.index.reader import open_sensor
+from jepa_core.index.segment import Segment
+from jepa_core.index.sensor_index import SensorIndex
+from jepa_core.index.state import FILE, IndexState, SegmentState, SensorState, read_state, write_state
+
+PATIENCE_S = 60.0
+"""How long a writer waits for another."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one sensor's scenes."""
+
+    added: Iterable[SceneVectors] = ()
+    """Scenes that come in; one that is there is replaced. They are taken one by one."""
+
+    withdrawn: Collection[str] = ()
+    """Ids of scenes that go; those that are not there are passed over."""
+
+
+@dataclass(frozen=True)
+class ChangeSummary:
+    """What a change did."""
+
+    scenes_added: int
+    """New to the index."""
+
+    scenes_replaced: int
+    """There before, with other content."""
+
+    scenes_withdrawn: int
+    """No longer there."""
+
+    patches: int
+    """In the index afterwards."""
+
+
+@contextmanager
+def writing(folder: Path, waiting: Callable[[str], None] = lambda _: None) -> Iterator["IndexWriter"]:
+    """Holds the right to write to an index; the system frees it when the process ends, however it ends.
+
+    Args:
+        folder: of the index; need not exist.
+        waiting: is told, once, when another process holds it.
+
+    Raises:
+        IndexBusyError: another process still holds it after a minute.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, holder = FileLock(folder / "writer.lock"), folder / "writer.txt"
+    try:
+        lock.acquire(timeout=0.2)
+    except Timeout:
+        who = holder.read_text() if holder.exists() else "another process"
+        waiting(f"{who} is writing to {folder}; waiting for it to end")
+        try:
+            lock.acquire(timeout=PATIENCE_S)
+        except Timeout as error:
+            raise IndexBusyError(
+                f"{who} is still writing to {folder} after {PATIENCE_S:.0f} s; run again when it has ended"
+            ) from error
+    try:
+        holder.write_text(f"process {os.getpid()}")
+        yield IndexWriter(folder)
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+class IndexWriter:
+    """Changes an index; to be had from `writing`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Takes the index as it is, and removes what a killed writer left behind."""
+        self.folder = folder
+        try:
+            self.state: IndexState | None = read_state(folder)
+        except BrokenIndexError:
+            # Nothing there, or of another version: the first change makes it anew.
+            self.state = None
+        self._changes = self.state.change if self.state is not None else 0
+        self._sweep()
+
+    def drop_if_broken(self) -> BrokenIndexError | None:
+        """Makes the next change build the index anew, where its files are not whole; gives what is wrong."""
+        try:
+            for part in self.state.sensors.values() if self.state is not None else ():
+                open_sensor(self.folder, part)
+        except BrokenIndexError as error:
+            self.state = None
+            return error
+        return None
+
+    def scenes(self, sensor: str) -> dict[str, str]:
+        """Mark of each scene of a sensor in the index, by scene id."""
+        part = self.state.sensors.get(sensor) if self.state is not None else None
+        side = open_sensor(self.folder, part or SensorState())
+        return {scene: mark for segment in side.segments for scene, mark in segment.live_scenes().items()}
+
+    def apply(self, variant: str, model: str, changes: Mapping[str, Change]) -> ChangeSummary:
+        """Makes a change, all of it or nothing.
+
+        Args:
+            variant: name of the method.
+            model: fingerprint of the model that made the descriptors.
+            changes: by sensor name.
+
+        Raises:
+            FingerprintMismatchError: the index is another model's.
+            DescriptorError: vectors are not finite unit vectors, or of another dimension or kind than the index's.
+            BrokenIndexError: two patches share an id, or the index is not whole.
+            IndexWriteError: the files could not be written.
+        """
+        before = self.state
+        if before is not None:
+            check_model(model, before.model, "descriptors", before.variant)
+        try:
+            return self._apply(variant, model, before, changes)
+        except (OSError, RuntimeError) as error:
+            raise IndexWriteError(
+                f"cannot write to the index in {self.folder} ({error}); it is as it was: make room, and run again"
+            ) from error
+        finally:
+            self._sweep()
+
+    def _apply(
+        self, variant: str, model: str, before: IndexState | None, changes: Mapping[str, Change]
+    ) -> ChangeSummary:
+        number = self._changes + 1
+        incoming = IncomingScenes(self.folder, number, before)
+        sensors = dict(before.sensors) if before is not None else {}
+        there = {name: open_sensor(self.folder, part) for name, part in sensors.items()}
+        gone: dict[str, set[str]] = {}
+        added = replaced = 0
+        for sensor, change in changes.items():
+            side = there.get(sensor, SensorIndex((), {}, {}))
+            known = {scene for segment in side.segments for scene in segment.live_scenes()}
+            new = incoming.write(sensor, change.added, side)
+            gone[sensor] = known & (new.scenes | set(change.withdrawn))
+            replaced += len(known & new.scenes)
+            added += len(new.scenes - known)
+            if new.segments or gone[sensor]:
+                sensors[sensor] = _changed(sensors.get(sensor, SensorState()), side, gone[sensor], new.segments)
+        withdrawn = sum(len(scenes) for scenes in gone.values()) - replaced
+        if added + replaced + withdrawn:
+            incoming.check_ids(there, gone)
+            state = IndexState(variant, model, incoming.dimension, incoming.kinds, sensors, change=number)
+            self._commit(rebuild.kept_in_shape(self.folder, state))
+        return ChangeSummary(added, replaced, withdrawn, sum(part.live for part in sensors.values()))
+
+    def compact(self) -> None:
+        """Puts each sensor's segments into as few as can be, without the withdrawn rows, and trains quantisers anew.
+
+        Raises:
+            BrokenIndexError: there is no index.
+            IndexWriteError: the files could not be written.
+        """
+        if self.state is None:
+            raise BrokenIndexError(f"no index at {self.folder}")
+        try:
+            self._commit(rebuild.compacted(self.folder, replace(self.state, change=self._changes + 1)))
+        except (OSError, RuntimeError) as error:
+            raise IndexWriteError(
+                f"cannot write to the index in {self.folder} ({error}); it is as it was: make room, and run again"
+            ) from error
+        finally:
+            self._sweep()
+
+    def _commit(self, state: IndexState) -> None:
+        write_state(self.folder, state)
+        self.state = state
+        self._changes = state.change
+
+    def _sweep(self) -> None:
+        """Removes what does not belong to the index: of killed and failed changes, and of segments put together."""
+        sensors = self.state.sensors.values() if self.state is not None else ()
+        named = {self.folder / "segments" / segment.name for part in sensors for segment in part.segments}
+        named |= {self.folder / "coarse" / coarse.name for part in sensors for coarse in part.coarse.values()}
+        named |= {self.folder / name for name in ("segments", "coarse", FILE, "writer.lock", "writer.txt")}
+        places = [self.folder, self.folder / "segments", self.folder / "coarse"]
+        for path in [path for place in places if place.exists() for path in place.iterdir()]:
+            if path not in named and self.state is not None:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _changed(part: SensorState, side: SensorIndex, gone: Collection[str], new: Sequence[SegmentState]) -> SensorState:
+    kept = [_withdraw(segment, gone) for segment in side.segments]
+    moved = part.live - sum(segment.live for segment in kept) + sum(segment.rows for segment in new)
+    return replace(part, segments=(*kept, *new), changed=part.changed + moved)
+
+
+def _withdraw(segment: Segment, scenes: Collection[str]) -> SegmentState:
+    numbers = segment.numbers_of(list(scenes))
+    if not numbers:
+        return segment.state
+    return replace(
+        segment.state,
+        withdrawn=tuple(sorted({*segment.state.withdrawn, *numbers})),
+        withdrawn_rows=segment.state.withdrawn_rows + segment.rows_of_scenes(numbers),
+    )
