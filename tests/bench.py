@@ -17,7 +17,7 @@ import torch
 from jepa_core.archive.discover import Archive
 from jepa_core.cutting import CutConfig
 from jepa_core.extraction import extract
-from jepa_core.index import open_index
+from jepa_core.index import Change, open_index, writing
 from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -29,7 +29,7 @@ from jepa_core.training.cache import build_cache, open_cache
 from jepa_core.training.group import Group
 from jepa_core.training.step import Step
 from jepa_core.variants import registry
-from jepa_core.vectors import Descriptors
+from tests.bench_index import scenes_of
 from tests.synthetic import write_pairs
 
 SENSORS = (SENTINEL1, SENTINEL2)
@@ -129,8 +129,8 @@ def bench_search(root) -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(100_000, 256)).astype("float32")
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ids = np.array([f"p{i}" for i in range(len(vectors))], dtype=object)
-    build_index(root / "index", "bench", "0", {"sentinel2": Descriptors(ids, {"same": vectors, "cross": vectors})})
+    with writing(root / "index") as writer:
+        writer.apply("bench", "0", {"sentinel2": Change(scenes_of(vectors, 0))})
     index = open_index(root / "index")
     query = vectors[:1]
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from rasterio.warp import transform
 
 from jepa_core.index.filters import Filter
 from jepa_core.index.ids import vector_id
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA = pa.schema(
     [
@@ -118,17 +120,17 @@ class Rows:
             rows: their positions.
             scenes: scene id of each.
         """
-        part = self.table.take(pa.array(rows, pa.int64()))
-        columns = {name: part[name].to_pylist() for name in ("patch_id", "cell_id", "time", "lon", "lat", "labels")}
+        names = ["patch_id", "cell_id", "time", "lon", "lat", "labels"]
+        part = self.table.select(names).take(pa.array(rows, pa.int64())).to_pydict()
         return [
             Patch(
-                patch_id=columns["patch_id"][i],
+                patch_id=part["patch_id"][i],
                 scene_id=scene,
-                cell_id=columns["cell_id"][i],
-                time=pd.Timestamp(columns["time"][i], unit="us", tz="UTC").to_pydatetime(),
-                lon=columns["lon"][i],
-                lat=columns["lat"][i],
-                labels=tuple(json.loads(columns["labels"][i])),
+                cell_id=part["cell_id"][i],
+                time=_EPOCH + timedelta(microseconds=part["time"][i]),
+                lon=part["lon"][i],
+                lat=part["lat"][i],
+                labels=tuple(json.loads(part["labels"][i])),
             )
             for i, scene in enumerate(scenes)
         ]

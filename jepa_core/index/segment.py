@@ -17,7 +17,7 @@ from jepa_core.index.filters import Filter
 from jepa_core.index.rows import Patch, Rows, open_rows, write_rows
 from jepa_core.index.state import SegmentState
 from jepa_core.index.vectors import FullVectors, open_vectors, write_vectors
-from jepa_core.tables import SEGMENT_SCENES, read_table, write_table
+from jepa_core.tables import SEGMENT_SCENES, InvalidTableError, read_table, write_table
 from jepa_core.vectors import PURPOSES, Purpose
 
 
@@ -225,5 +225,5 @@ def open_segment(folder: Path, state: SegmentState, trained: Mapping[Purpose, Tr
             {kind: open_vectors(folder / f"{kind}.vectors") for kind in kinds},
             lists,
         )
-    except (RuntimeError, ValueError, OSError, pa.ArrowException) as error:
+    except (InvalidTableError, RuntimeError, ValueError, OSError, pa.ArrowException) as error:
         raise BrokenIndexError(f"{folder} is not readable: {error}") from error

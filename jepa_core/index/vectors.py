@@ -21,13 +21,13 @@ class FullVectors:
     def half(self) -> np.ndarray:
         """All of them, float16 (rows, dimension), not copied."""
         codes = self._index.codes
-        held = np.asarray(faiss.rev_swig_ptr(codes.data(), codes.size()), np.uint8)
-        half: np.ndarray = held.view(np.float16)
-        return half.reshape(-1, int(self._index.d))
+        held: np.ndarray = faiss.rev_swig_ptr(codes.data(), codes.size())
+        vectors: np.ndarray = np.frombuffer(held, np.float16).reshape(-1, int(self._index.d))
+        return vectors
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Some of them, float32 (..., dimension)."""
-        return self.half[rows].astype(np.float32)
+        return np.asarray(self.half[rows], np.float32)
 
     def nearest(self, queries: np.ndarray, k: int, selector: faiss.IDSelector | None) -> tuple[np.ndarray, np.ndarray]:
         """Exact search by inner product.

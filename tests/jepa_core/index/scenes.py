@@ -47,8 +47,8 @@ def scene(name, count, seed, dimension=16, first=0, mark=None, kinds=PURPOSES, c
         x = rng.normal(size=(count, dimension))
         if centres is not None:
             x = centres[rng.integers(0, len(centres), count)] + 0.5 * x / dimension**0.5
-        # Stored in float16: what the index holds is compared with what it was given.
-        vectors[kind] = unit(unit(x).astype("float16").astype("float32"))
+        # As they are stored, so that cosines are the same to the last digits.
+        vectors[kind] = unit(x).astype("float16").astype("float32")
     numbers = range(first, first + count)
     return SceneVectors(name, mark or f"{name}-{seed}", table_of_patches(name, numbers, day), vectors)
 

@@ -1,0 +1,171 @@
+"""A million vectors: building, searching, filtering and changing an index, against exact search in the same run."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from jepa_core.index import Change, Filter, SceneVectors, open_index, writing
+from jepa_core.index.reader import EVERYTHING
+from jepa_core.sensors import SENTINEL2
+from tests.jepa_core.index.scenes import table_of_patches, unit
+
+DIMENSION = 256
+SCENE = 5_000
+MODEL = "0" * 64
+
+
+def land(count: int, seed: int) -> np.ndarray:
+    """Vectors as of land cover: 40 classes of 50 kinds each, whose sizes fall off as 1 / rank ** 0.7.
+
+    A vector is its class's centre, 0.8 of its kind's, 0.6 of a spread along 16 directions of the kind's own, and 0.3 of
+    noise in all directions.
+    """
+    shape, rng = np.random.default_rng(0), np.random.default_rng(seed)
+    classes = unit(shape.normal(size=(40, DIMENSION)))
+    kinds = unit(shape.normal(size=(2000, DIMENSION)))
+    along = unit(shape.normal(size=(2000, 16, DIMENSION)))
+    shares = shape.permutation(1 / np.arange(1, 2001) ** 0.7)
+    found = np.empty((count, DIMENSION), "float16")
+    for start in range(0, count, 50_000):
+        size = min(50_000, count - start)
+        kind = np.sort(rng.choice(2000, size, p=shares / shares.sum()))
+        spread = np.empty((size, DIMENSION), "float32")
+        for k in np.unique(kind):
+            rows = kind == k
+            spread[rows] = rng.normal(size=(rows.sum(), 16)).astype("float32") / 4 @ along[k]
+        noise = unit(rng.normal(size=(size, DIMENSION)))
+        vectors = unit(classes[kind // 50] + 0.8 * kinds[kind] + 0.6 * spread + 0.3 * noise)
+        # Scenes hold all sorts of land.
+        found[start : start + size] = vectors[rng.permutation(size)]
+    return found
+
+
+def tiled(real: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Real descriptors many times over, each moved by 0.5 of the difference of two others and 0.1 of noise."""
+    rng = np.random.default_rng(seed)
+    found = np.empty((count, real.shape[1]), "float16")
+    for start in range(0, count, 50_000):
+        size = min(50_000, count - start)
+        a, b, c = (real[rng.integers(0, len(real), size)] for _ in range(3))
+        weight = rng.normal(size=(size, 1)).astype("float32")
+        found[start : start + size] = unit(a + 0.5 * weight * (b - c) + 0.1 * unit(rng.normal(size=a.shape)))
+    return found
+
+
+def scenes_of(vectors: np.ndarray, first: int, prefix: str = "scene") -> Iterator[SceneVectors]:
+    """Scenes of 5,000 patches, a day apart."""
+    for number, start in enumerate(range(0, len(vectors), SCENE), start=first):
+        part = vectors[start : start + SCENE]
+        name = f"{prefix}-{number:04d}"
+        patches = table_of_patches(name, np.arange(len(part)), number)
+        yield SceneVectors(name, "1", patches, {"same": part})
+
+
+def seconds(work) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def change(folder: Path, change: Change) -> float:
+    def work() -> None:
+        with writing(folder) as writer:
+            writer.apply("bench", MODEL, {"sentinel2": change})
+
+    return seconds(work)
+
+
+def bytes_of(folder: Path, full: bool) -> int:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sum(path.stat().st_size for path in files if (path.suffix == ".vectors") == full)
+
+
+class Reference:
+    """Exact search by faiss over float32, and which of its hits an index finds."""
+
+    def __init__(self, vectors: np.ndarray, ids: list[str]) -> None:
+        self.flat = faiss.IndexFlatIP(DIMENSION)
+        self.flat.add(vectors.astype("float32"))
+        self.ids = np.array(ids, dtype=object)
+
+    def recall(self, index, queries: np.ndarray, where: Filter = EVERYTHING, kept: np.ndarray | None = None) -> float:
+        selector = None
+        if kept is not None:
+            bits = np.packbits(kept, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(kept), faiss.swig_ptr(bits))
+        scores, _ = self.flat.search(queries, 10, params=faiss.SearchParameters(sel=selector))
+        found = index.search(queries, MODEL, "same", SENTINEL2, 10, where)
+        # Equal cosines are equally good; float16 keeps three digits.
+        right = [np.array(s) >= tenth - 1e-5 for s, tenth in zip(found.scores, scores[:, -1], strict=True)]
+        return float(np.mean([hits.sum() / 10 for hits in right]))
+
+
+def single(index, queries: np.ndarray, where: Filter = EVERYTHING) -> float:
+    """Median seconds of one query."""
+    times = [seconds(lambda q=q: index.search(q[None], MODEL, "same", SENTINEL2, 10, where)) for q in queries]
+    return float(np.median(times))
+
+
+def main(count: int, made: str, real: Path | None) -> None:
+    """Prints the figures, and as JSON on the last line."""
+    vectors = tiled(np.load(real), count + 11 * count // 100 + 200, 1) if real else land(count * 111 // 100 + 200, 1)
+    queries = vectors[-200:].astype("float32")
+    vectors, more = vectors[:count], vectors[count : count + count // 100]
+    figures: dict[str, float] = {"vectors": count}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "index"
+        figures["build_s"] = change(folder, Change(scenes_of(vectors, 0)))
+        figures["bytes_per_vector"] = bytes_of(folder, full=False) / count
+        figures["bytes_per_full_vector"] = bytes_of(folder, full=True) / count
+        ids = [name for scene in scenes_of(vectors, 0) for name in scene.patches["patch_id"]]
+        reference = Reference(vectors, ids)
+        index = open_index(folder)
+        coarse = index.state.sensors["sentinel2"].coarse["same"]
+        print(coarse, flush=True)
+        figures["recall_stored"] = coarse.recall
+        figures["recall"] = reference.recall(index, queries)
+        figures["single_ms"] = 1000 * single(index, queries)
+        exact = [seconds(lambda q=q: reference.flat.search(q[None], 10)) for q in queries[:20]]
+        figures["exact_single_ms"] = 1000 * float(np.median(exact))
+        figures["batch_ms_per_query"] = (
+            1000 * seconds(lambda: index.search(queries, MODEL, "same", SENTINEL2, 10)) / len(queries)
+        )
+        figures["exact_batch_ms_per_query"] = 1000 * seconds(lambda: reference.flat.search(queries, 10)) / len(queries)
+        figures["times_exact"] = figures["exact_single_ms"] / figures["single_ms"]
+        print(json.dumps(figures, indent=1), flush=True)
+        longitudes = np.array([lon for scene in scenes_of(vectors, 0) for lon in scene.patches["lon"]])
+        for share in (0.5, 0.1, 0.01, 0.001, 0.0001):
+            # Cells lie on a line: a box over a share of it.
+            east = float(15 + share * SCENE / 100 - 0.005)
+            where = Filter(bbox=(0.0, -90.0, east, 90.0))
+            kept = longitudes <= east
+            name = f"filter_{100 * share:g}%"
+            figures[f"{name}_recall"] = reference.recall(index, queries[:50], where, kept)
+            figures[f"{name}_ms"] = 1000 * single(index, queries[:50], where)
+            print(name, kept.mean(), figures[f"{name}_recall"], figures[f"{name}_ms"], flush=True)
+        figures["add_1%_s"] = change(folder, Change(scenes_of(more, 5000)))
+        figures["add_1%_share_of_build"] = figures["add_1%_s"] / figures["build_s"]
+        reference.flat.add(more.astype("float32"))
+        index = open_index(folder)
+        figures["recall_after_adding"] = reference.recall(index, queries)
+        figures["single_ms_after_adding"] = 1000 * single(index, queries)
+        gone = [f"scene-{number:04d}" for number in range(0, count // SCENE, 100)]
+        figures["withdraw_1%_s"] = change(folder, Change((), gone))
+        figures["withdraw_1%_share_of_build"] = figures["withdraw_1%_s"] / figures["build_s"]
+        kept = np.ones(reference.flat.ntotal, bool)
+        for number in range(0, count // SCENE, 100):
+            kept[number * SCENE : (number + 1) * SCENE] = False
+        index = open_index(folder)
+        figures["recall_after_withdrawing"] = reference.recall(index, queries, kept=kept)
+        figures["single_ms_after_withdrawing"] = 1000 * single(index, queries)
+    print(json.dumps({"made": made, **figures}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) if len(sys.argv) > 3 else None)
