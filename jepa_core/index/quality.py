@@ -89,8 +89,8 @@ def held_out(
 
 def recall(side: SensorIndex, kind: Purpose, queries: HeldOut, probes: int) -> float:
     """Share of the ten hits that score as the ten of exact search do, over the queries."""
-    alive = side.alive(Filter())
-    scores, found = side.through_lists(queries.vectors, kind, _K + 1, alive, probes, None)
+    near, lists = side.trained[kind].nearest_lists(queries.vectors, probes)
+    scores, found = side.through_lists(queries.vectors, kind, _K + 1, side.alive(Filter()), near, lists)
     kept = _without(scores, found, queries.rows)
     return float((kept >= queries.tenth[:, None] - _TIE).mean())
 

@@ -76,8 +76,8 @@ class SensorIndex:
         if kind not in self.coarse or left <= EXACT_BELOW:
             return self.exact(queries, kind, k, alive)
         parts = [queries[start : start + _QUERIES] for start in range(0, len(queries), _QUERIES)]
-        wanted = None if where.passes_all else self.coarse[kind].probes * self.live / self.trained[kind].lists
-        found = [self.through_lists(part, kind, k, alive, self.coarse[kind].probes, wanted) for part in parts]
+        look = self._through_lists if where.passes_all else self._until_settled
+        found = [look(part, kind, k, alive) for part in parts]
         return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
 
     def exact(self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive) -> tuple[np.ndarray, np.ndarray]:
@@ -94,29 +94,18 @@ class SensorIndex:
         return best(k, scores, rows)
 
     def through_lists(
-        self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive, probes: int, wanted: float | None
+        self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive, near: np.ndarray, lists: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest among those in the lists next to each query; as `nearest`.
+        """The k nearest among those in some lists; as `nearest`.
 
         Args:
             queries: float32 (queries, dimension).
             kind: of the vectors.
             k: hits wanted.
             alive: rows that may be found.
-            probes: lists to look through.
-            wanted: or as many lists as hold so many rows that may be found. A filter that has to do with what vectors
-                look like leaves next to nothing of the nearest lists; so each search looks at as many candidates.
+            near: scores of the lists to look through, (queries, lists).
+            lists: their numbers; -1 for none.
         """
-        trained = self.trained[kind]
-        if wanted is None:
-            near, lists = trained.nearest_lists(queries, probes)
-        else:
-            near, lists = trained.nearest_lists(queries, trained.lists)
-            passed = np.cumsum(self._in_lists(kind, alive)[lists], axis=1)
-            needed = 1 + (passed < wanted).sum(axis=1)
-            most = min(int(needed.max()), trained.lists)
-            near, lists = np.ascontiguousarray(near[:, :most]), lists[:, :most].copy()
-            lists[np.arange(most) >= needed[:, None]] = -1
         scores, rows = [], []
         for segment, kept, offset in zip(self.segments, alive, self.offsets[:-1], strict=True):
             selector = None if kept is None else selector_of(kept)
@@ -125,6 +114,36 @@ class SensorIndex:
             scores.append(np.where(at >= 0, exact, -np.inf))
             rows.append(np.where(at >= 0, at + offset, -1))
         return best(k, scores, rows)
+
+    def _through_lists(self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest among those in as many lists as recall was measured with."""
+        near, lists = self.trained[kind].nearest_lists(queries, self.coarse[kind].probes)
+        return self.through_lists(queries, kind, k, alive, near, lists)
+
+    def _until_settled(self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest among those that a filter leaves.
+
+        A filter that has to do with what vectors look like leaves next to nothing of the nearest lists. So a search
+        looks at as many vectors as one without a filter does, and goes on until twice as many bring nothing better.
+        """
+        trained = self.trained[kind]
+        near, lists = trained.nearest_lists(queries, trained.lists)
+        passed = np.cumsum(self._in_lists(kind, alive)[lists], axis=1)
+        wanted = self.coarse[kind].probes * self.live / trained.lists
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        rows = np.full((len(queries), k), -1, np.int64)
+        open_queries = np.arange(len(queries))
+        while len(open_queries):
+            needed = np.minimum(1 + (passed[open_queries] < wanted).sum(axis=1), trained.lists)
+            some = np.ascontiguousarray(lists[open_queries, : needed.max()])
+            some[np.arange(some.shape[1]) >= needed[:, None]] = -1
+            some_near = np.ascontiguousarray(near[open_queries, : needed.max()])
+            found, at = self.through_lists(queries[open_queries], kind, k, alive, some_near, some)
+            better = (found > scores[open_queries]).any(axis=1)
+            scores[open_queries], rows[open_queries] = found, at
+            open_queries = open_queries[better & (needed < trained.lists)]
+            wanted *= 2
+        return scores, rows
 
     def _in_lists(self, kind: Purpose, alive: Alive) -> np.ndarray:
         counts = np.zeros(self.trained[kind].lists, np.int64)
