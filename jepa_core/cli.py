@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jepa_core import versions
+from jepa_core.cli_exports import export, milvus
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -124,3 +125,7 @@ def _amount(number: int) -> str:
 
 def _labels(labels: tuple[str, ...]) -> str:
     return "; ".join(labels) or "no labels"
+
+
+app.command()(export)
+app.command()(milvus)
