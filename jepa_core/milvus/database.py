@@ -72,8 +72,9 @@ def connected(uri: str) -> "Iterator[MilvusClient]":
         from pymilvus import MilvusClient, MilvusException
     except ImportError as error:
         raise MilvusError(f"no client of Milvus here ({error}). Run: pip install 'jepa-search[milvus]'") from error
-    # It logs each refusal with a traceback; what is raised says the same.
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+    # They log each refusal with a traceback; what is raised says the same.
+    for library in ("pymilvus", "milvus_lite"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         client = MilvusClient(uri)
         try:
@@ -83,7 +84,10 @@ def connected(uri: str) -> "Iterator[MilvusClient]":
     except MilvusException as error:
         # Without the password, which messages of the client repeat.
         place = re.sub(r"//[^/@]*@", "//", uri)
-        raise MilvusError(f"Milvus at {place}: {(error.message or str(error)).replace(uri, place)}") from error
+        said = (error.message or str(error)).replace(uri, place)
+        if said == "Open local milvus failed":
+            said += "; another process may have it open, or something else lies there"
+        raise MilvusError(f"Milvus at {place}: {said}") from error
 
 
 def create(client: "MilvusClient", holding: Holding) -> None:

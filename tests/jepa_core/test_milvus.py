@@ -273,3 +273,9 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password(store, 
     with pytest.raises(MilvusError, match=r"^Milvus at nonsense://somewhere:1: ") as caught:
         sync("nonsense://me:secret@somewhere:1", store, "crjepa", trained.fingerprint, [SENTINEL2])
     assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_named(store, trained, tmp_path):
+    (tmp_path / "notes.db").write_text("x")
+    with pytest.raises(MilvusError, match=r"notes\.db: .*something else lies there"):
+        sync(str(tmp_path / "notes.db"), store, "crjepa", trained.fingerprint, [SENTINEL2])
