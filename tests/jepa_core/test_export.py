@@ -15,6 +15,7 @@ import pytest
 import shapely
 
 from jepa_core.errors import NotMaterializedError
+from jepa_core.export import geoparquet
 from jepa_core.export.footprints import footprints
 from jepa_core.export.geoparquet import ExportError, export_descriptors
 from jepa_core.index.ids import vector_id
@@ -80,6 +81,8 @@ def test_duckdb_ranks_by_cosine_and_restricts_by_time(exported, query, cut_store
         for sign in ("<=", ">")
     ]
     assert counts == [24, 0]
+    (kinds,) = duckdb.sql(f"SELECT typeof(geometry), typeof(embedding_same) FROM '{exported}' LIMIT 1").fetchall()
+    assert kinds == ("GEOMETRY('OGC:CRS84')", "FLOAT[]")
 
 
 def test_lancedb_makes_a_table_of_the_file_and_searches_it(exported, query, tmp_path):
@@ -99,6 +102,18 @@ def test_vectors_are_those_that_were_described(exported, described, trained):
         np.testing.assert_allclose(vectors, described["sentinel2"].vectors[kind], atol=1e-3)
     assert set(table["model_fingerprint"].to_pylist()) == {trained.fingerprint}
     assert set(table["model"].to_pylist()) == {"crjepa"}
+
+
+def test_small_scenes_share_row_groups_and_large_ones_are_spread(cut_store, trained, described, tmp_path, monkeypatch):
+    sizes = {}
+    for rows in (2, 7):
+        monkeypatch.setattr(geoparquet, "_ROWS", rows)
+        path = tmp_path / f"{rows}.parquet"
+        export_descriptors(cut_store, "crjepa", trained.fingerprint, SENTINEL1, path)
+        metadata = pq.read_metadata(path)
+        sizes[rows] = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    # Scenes of three patches each.
+    assert sizes == {2: [2, 1] * 8, 7: [7, 2, 7, 2, 6]}
 
 
 def test_the_stac_collection_says_what_is_in_the_file(exported, trained, described):
