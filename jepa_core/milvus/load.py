@@ -63,7 +63,7 @@ def sync(uri: str, store: Store, variant: str, model_fingerprint: str, sensors: 
     wanted = {sensor.name: described_scenes(store, variant, model_fingerprint, sensor) for sensor in sensors}
     with connected(uri) as client:
         done = [
-            _sync_sensor(client, _holding(variant, model_fingerprint, sensor, scenes), scenes)
+            _sync_sensor(uri, client, _holding(variant, model_fingerprint, sensor, scenes), scenes)
             for sensor, scenes in wanted.items()
         ]
     return SyncSummary(*(sum(counts) for counts in zip(*done, strict=True)))
@@ -75,9 +75,9 @@ def _holding(variant: str, model: str, sensor: str, scenes: Sequence[DescribedSc
 
 
 def _sync_sensor(
-    client: "MilvusClient", holding: Holding, scenes: Sequence[DescribedScene]
+    uri: str, client: "MilvusClient", holding: Holding, scenes: Sequence[DescribedScene]
 ) -> tuple[int, int, int, int]:
-    held = _opened(client, holding)
+    held = _opened(uri, client, holding)
     marks = {scene.scene_id: scene.mark for scene in scenes}
     gone = [scene_id for scene_id in held if scene_id not in marks]
     for scene_id in track(gone, f"Withdrawing {holding.sensor}", unit="scene"):
@@ -97,12 +97,12 @@ def _sync_sensor(
     return len(behind) - replaced, replaced, len(gone), patches
 
 
-def _opened(client: "MilvusClient", holding: Holding) -> dict[str, str]:
+def _opened(uri: str, client: "MilvusClient", holding: Holding) -> dict[str, str]:
     """Makes the collections ready; gives the marks of the scenes in them, by scene id."""
     if not client.has_collection(holding.name):
         # Marks of patches that are gone would keep them away.
         client.drop_collection(holding.marks)
-        create(client, holding)
+        create(client, holding, uri)
     check_own(client, holding)
     if not client.has_collection(holding.marks):
         create_marks(client, holding)

@@ -50,6 +50,8 @@ def search(
 ) -> list[list[Match]]:
     """The k nearest patches of each query among those that meet the conditions.
 
+    Exact in the embedded edition; a server's own index may miss some of the nearest.
+
     Args:
         uri: of the database, see `database.connected`.
         variant: name of the method.
