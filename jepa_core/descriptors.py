@@ -134,18 +134,6 @@ def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor:
     return Descriptors(patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()})
 
 
-def read_scene_descriptors(path: Path, model_fingerprint: str) -> Descriptors:
-    """Temporary: replaced by the merge."""
-    table = pq.read_table(path)
-    ids = np.asarray(table["patch_id"].to_pylist(), dtype=object)
-    vectors: dict[Purpose, np.ndarray] = {}
-    for purpose in (p for p in PURPOSES if p in table.column_names):
-        flat = table[purpose].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        found = flat.reshape(len(table), -1).astype(np.float32)
-        vectors[purpose] = found / np.linalg.norm(found, axis=1, keepdims=True)
-    return Descriptors(ids, vectors)
-
-
 def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[Path, pa.Table]]:
     manifest: pd.DataFrame = read_manifest(store, sensor)
     for scene in manifest["folder"]:
@@ -158,3 +146,32 @@ def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[
             raise DescriptorError(
                 f"{path} is not readable ({error}); delete it and materialize the descriptors again"
             ) from error
+
+
+def read_scene_descriptors(path: Path, model_fingerprint: str) -> Descriptors:
+    """Descriptors of one scene, in the order of the file.
+
+    Raises:
+        DescriptorError: there is no such file, or it is of another model, or broken; the message names it.
+    """
+    if not path.exists():
+        raise DescriptorError(f"no descriptors at {path}")
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowException as error:
+        raise DescriptorError(
+            f"{path} is not readable ({error}); delete it and materialize the descriptors again"
+        ) from error
+    about = json.loads((table.schema.metadata or {}).get(b"jepa", b"{}"))
+    if about.get("model") != model_fingerprint:
+        raise DescriptorError(
+            f"{path} holds descriptors of model {short(about.get('model') or 'unknown')}, "
+            f"not of {short(model_fingerprint)}"
+        )
+    vectors: dict[Purpose, np.ndarray] = {}
+    for purpose in (p for p in PURPOSES if p in table.column_names):
+        flat = table[purpose].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        found = flat.reshape(len(table), -1).astype(np.float32)
+        check_unit(found, f"{purpose} descriptors in {path}")
+        vectors[purpose] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return Descriptors(np.asarray(table["patch_id"].to_pylist(), dtype=object), vectors)

@@ -1,0 +1,1 @@
+"""Descriptors as files that other tools read as they lie."""
