@@ -87,7 +87,7 @@ def _describe_scene(store: Store, model: TrainedModel, sensor: Sensor, scene: st
     for start in range(0, len(rows), _BATCH):
         pixels = read_pixels(store, sensor, rows.iloc[start : start + _BATCH])
         for purpose in purposes:
-            found[purpose].append(model.describe(pixels, sensor, purpose))
+            found[purpose].append(model.describe(pixels, sensor)[purpose])
     for purpose in purposes:
         vectors = np.concatenate(found[purpose])
         check_unit(vectors, f"{purpose} descriptors of {scene}")

@@ -16,7 +16,7 @@ from jepa_core.query_image import read_query_image
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 from jepa_core.tables import records
-from jepa_core.vectors import Purpose
+from jepa_core.vectors import Purpose, serving
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def search_by_image(store: Store, variant: str, path: Path, sensor: Sensor, to: 
     pixels = read_query_image(path, sensor, stored_grid(store, sensor))
     model = load_model(current_model(store, variant).folder)
     purpose = _purpose(sensor, to)
-    vector = model.describe(pixels[None], sensor, purpose)
+    described = model.describe(pixels[None], sensor)
+    vector = described[serving(purpose, described)]
     found = index.search(vector, model.fingerprint, purpose, to, k)
     ranked = list(zip(found.patch_ids[0], found.scores[0], strict=True))
     return Answer(

@@ -27,8 +27,7 @@ def test_every_patch_has_unit_vectors_of_both_kinds(cut_store, trained, describe
         found = described[sensor.name]
         assert found.patch_ids.tolist() == rows["patch_id"].tolist()
         pixels = read_pixels(cut_store, sensor, rows)
-        for purpose in ("same", "cross"):
-            direct = trained.describe(pixels, sensor, purpose)
+        for purpose, direct in trained.describe(pixels, sensor).items():
             # Stored as float16: eleven bits of each component.
             np.testing.assert_allclose(found.vectors[purpose], direct, atol=1e-3)
             np.testing.assert_allclose(np.linalg.norm(found.vectors[purpose], axis=1), 1, atol=1e-6)
