@@ -24,7 +24,8 @@ def descriptors_asset(variant: str) -> dg.AssetsDefinition:
     def _descriptors(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
-            from jepa_core.descriptors import describe_archive, descriptor_files
+            from jepa_core.describing import describe_archive
+            from jepa_core.descriptors import descriptor_files
             from jepa_core.model import load_model
 
             store = workspace.store()

@@ -3,7 +3,8 @@ import shutil
 import numpy as np
 import pytest
 
-from jepa_core.descriptors import describe_archive, read_descriptors
+from jepa_core.describing import describe_archive
+from jepa_core.descriptors import read_descriptors
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store

@@ -10,7 +10,7 @@ import pytest
 from jepa_core.archive.discover import Archive
 from jepa_core.atomic import read_json
 from jepa_core.cutting import CutConfig
-from jepa_core.descriptors import describe_archive
+from jepa_core.describing import describe_archive
 from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.extraction import extract
 from jepa_core.model import ModelError, load_model
