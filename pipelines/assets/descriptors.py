@@ -16,7 +16,7 @@ class DescriptorSettings(dg.Config):
     processes: int = Field(
         default=1,
         ge=1,
-        description="Processes that share the scenes: one an accelerator. For many scenes: each takes seconds to start.",
+        description="Processes that share the scenes, one an accelerator; each takes seconds to start.",
     )
 
 
