@@ -347,6 +347,13 @@ def test_a_file_deleted_as_the_error_says_is_made_again_and_nothing_else(workspa
     assert changed == {lost}
 
 
+def test_another_number_of_processes_is_no_reason_to_describe_again(workspace):
+    config = {"ops": {"crjepa_descriptors": {"config": {"processes": 2}}}}
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, ["crjepa_descriptors"], config)
+    assert not metadata(result, "crjepa_descriptors")["did_work"].value
+
+
 def test_a_pair_of_a_patch_that_is_not_there_fails_the_check(workspace):
     store = workspace.store()
     pairs = pd.read_parquet(store.pairs)
