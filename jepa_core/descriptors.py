@@ -1,8 +1,7 @@
-"""Patches to descriptors: one table a scene, per model, sensor and scene."""
+"""Descriptors on disk: one table a scene, per model, sensor and scene."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,54 +12,14 @@ import pyarrow.parquet as pq
 from jepa_core import atomic, versions
 from jepa_core.fingerprint import short
 from jepa_core.model import TrainedModel
-from jepa_core.patch_store import read_manifest, read_pixels, stored_sensor
-from jepa_core.progress import track
+from jepa_core.patch_store import read_manifest
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
-from jepa_core.tables import DESCRIBED, PATCHES, read_table, validated
+from jepa_core.tables import DESCRIBED, validated
 from jepa_core.vectors import PURPOSES, DescriptorError, Descriptors, Purpose, check_unit
 
-_BATCH = 64
-"""Patches that go through the encoder at once."""
 
-
-@dataclass(frozen=True)
-class DescriptionSummary:
-    """What a run over the archive did."""
-
-    patches: int
-    """Patches that have descriptors afterwards."""
-
-    scenes_new: int
-    """Scenes described now."""
-
-    scenes_withdrawn: int
-    """Scenes whose descriptors were removed, their patches being gone."""
-
-
-def describe_archive(store: Store, model: TrainedModel) -> DescriptionSummary:
-    """Brings the model's descriptors in line with the manifests; only what is missing is computed."""
-    folder = store.descriptors(model.name, model.fingerprint)
-    patches, todo, withdrawn = 0, [], 0
-    for name in model.variant.sensors:
-        sensor = stored_sensor(store, SENSORS[name])
-        manifest = read_manifest(store, sensor)
-        patches += int(manifest["patches"].sum())
-        wanted = {f"{scene}.parquet": scene for scene in manifest["folder"]}
-        there = set()
-        for path in (folder / name).glob("[!.]*.parquet"):
-            if path.name not in wanted:
-                path.unlink()
-                withdrawn += 1
-            elif _whole(path):
-                there.add(path.name)
-        todo += [(sensor, scene) for file_name, scene in wanted.items() if file_name not in there]
-    for sensor, scene in track(todo, "Describing", unit="scene"):
-        _describe_scene(store, model, sensor, scene, folder / sensor.name / f"{scene}.parquet")
-    return DescriptionSummary(patches, len(todo), withdrawn)
-
-
-def _whole(path: Path) -> bool:
+def is_whole(path: Path) -> bool:
     """Whether a file is readable to its end and of this code version."""
     try:
         about = json.loads((pq.read_schema(path).metadata or {}).get(b"jepa", b"{}"))
@@ -79,86 +38,51 @@ def descriptor_files(store: Store, model: TrainedModel) -> list[Path]:
     ]
 
 
-def _describe_scene(store: Store, model: TrainedModel, sensor: Sensor, scene: str, path: Path) -> None:
-    rows = read_table(store.patches(sensor) / scene / "patches.parquet", PATCHES)
-    columns: dict[str, pa.Array] = {"patch_id": pa.array(rows["patch_id"].tolist(), pa.string())}
-    purposes = model.variant.purposes
-    found: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in purposes}
-    for start in range(0, len(rows), _BATCH):
-        pixels = read_pixels(store, sensor, rows.iloc[start : start + _BATCH])
-        for purpose in purposes:
-            found[purpose].append(model.describe(pixels, sensor, purpose))
-    for purpose in purposes:
-        vectors = np.concatenate(found[purpose])
-        check_unit(vectors, f"{purpose} descriptors of {scene}")
-        half = pa.array(vectors.astype(np.float16).ravel())
-        columns[purpose] = pa.FixedSizeListArray.from_arrays(half, vectors.shape[1])
+def write_scene_descriptors(
+    path: Path, model_fingerprint: str, sensor: Sensor, patch_ids: Sequence[str], vectors: Mapping[Purpose, np.ndarray]
+) -> None:
+    """Writes one scene's descriptors atomically.
+
+    Args:
+        path: the file; it is named after the scene.
+        model_fingerprint: of the model that made them.
+        sensor: of the patches.
+        patch_ids: of each row.
+        vectors: by kind, (patches, dimension); float16 is what is kept of them.
+
+    Raises:
+        DescriptorError: some are not finite unit vectors.
+    """
+    columns: dict[str, pa.Array] = {"patch_id": pa.array(patch_ids, pa.string())}
+    for purpose, rows in vectors.items():
+        check_unit(rows, f"{purpose} descriptors of {path.stem}")
+        columns[purpose] = pa.FixedSizeListArray.from_arrays(pa.array(rows.astype(np.float16).ravel()), rows.shape[1])
     about = {
         "version": versions.DESCRIPTORS,
-        "model": model.fingerprint,
+        "model": model_fingerprint,
         "sensor": sensor.name,
-        "scene": scene,
+        "scene": path.stem,
     }
     table = pa.table(columns).replace_schema_metadata({"jepa": json.dumps(about)})
     with atomic.new_file(path) as temporary:
         pq.write_table(table, temporary)
 
 
-def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor: Sensor) -> Descriptors:
-    """All descriptors of the manifest's patches by one model.
-
-    Raises:
-        DescriptorError: a scene has none yet, or they are of another model, or broken; the message names the file.
-    """
-    folder = store.descriptors(variant, model_fingerprint) / sensor.name
-    ids: list[np.ndarray] = []
-    vectors: dict[Purpose, list[np.ndarray]] = {}
-    for path, table in _scene_tables(store, folder, sensor):
-        about = json.loads((table.schema.metadata or {}).get(b"jepa", b"{}"))
-        if about.get("model") != model_fingerprint:
-            raise DescriptorError(
-                f"{path} holds descriptors of model {short(about.get('model') or 'unknown')}, "
-                f"not of {short(model_fingerprint)}"
-            )
-        ids.append(np.asarray(table["patch_id"].to_pylist(), dtype=object))
-        for purpose in (p for p in PURPOSES if p in table.column_names):
-            flat = table[purpose].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            found = flat.reshape(len(table), -1).astype(np.float32)
-            check_unit(found, f"{purpose} descriptors in {path}")
-            vectors.setdefault(purpose, []).append(found / np.linalg.norm(found, axis=1, keepdims=True))
-    if not ids:
-        raise DescriptorError(f"no {sensor.name} patches to have descriptors of")
-    patch_ids = np.concatenate(ids)
-    validated(pd.DataFrame({"patch_id": patch_ids}, dtype="str"), DESCRIBED, f"{sensor.name} descriptors")
-    order = np.argsort(patch_ids)
-    return Descriptors(patch_ids[order], {p: np.concatenate(found)[order] for p, found in vectors.items()})
-
-
-def _scene_tables(store: Store, folder: Path, sensor: Sensor) -> Iterator[tuple[Path, pa.Table]]:
-    manifest: pd.DataFrame = read_manifest(store, sensor)
-    for scene in manifest["folder"]:
-        path = folder / f"{scene}.parquet"
-        if not path.exists():
-            raise DescriptorError(f"no descriptors of {sensor.name} scene {scene} at {path}")
-        try:
-            yield path, pq.read_table(path)
-        except pa.ArrowException as error:
-            raise DescriptorError(
-                f"{path} is not readable ({error}); delete it and materialize the descriptors again"
-            ) from error
-
-
 def read_scene_descriptors(path: Path, model_fingerprint: str) -> Descriptors:
-    """Descriptors of one scene, in the order of the file.
+    """One scene's descriptors, in the order of the file, which is that of the scene's pixels: not sorted by id.
+
+    Args:
+        path: a file of `descriptor_files`.
+        model_fingerprint: of the model that they have to be of.
 
     Raises:
-        DescriptorError: there is no such file, or it is of another model, or broken; the message names it.
+        DescriptorError: they are of another model, not readable or not unit vectors; the message names the file.
     """
-    if not path.exists():
-        raise DescriptorError(f"no descriptors at {path}")
     try:
         table = pq.read_table(path)
-    except pa.ArrowException as error:
+    except FileNotFoundError as error:
+        raise DescriptorError(f"no descriptors at {path}") from error
+    except (pa.ArrowException, OSError) as error:
         raise DescriptorError(
             f"{path} is not readable ({error}); delete it and materialize the descriptors again"
         ) from error
@@ -175,3 +99,23 @@ def read_scene_descriptors(path: Path, model_fingerprint: str) -> Descriptors:
         check_unit(found, f"{purpose} descriptors in {path}")
         vectors[purpose] = found / np.linalg.norm(found, axis=1, keepdims=True)
     return Descriptors(np.asarray(table["patch_id"].to_pylist(), dtype=object), vectors)
+
+
+def read_descriptors(store: Store, variant: str, model_fingerprint: str, sensor: Sensor) -> Descriptors:
+    """All descriptors of the manifest's patches by one model, sorted by patch id.
+
+    Raises:
+        DescriptorError: a scene has none yet, or they are of another model, or broken; the message names the file.
+    """
+    folder = store.descriptors(variant, model_fingerprint) / sensor.name
+    scenes = [
+        read_scene_descriptors(folder / f"{scene}.parquet", model_fingerprint)
+        for scene in read_manifest(store, sensor)["folder"]
+    ]
+    if not scenes:
+        raise DescriptorError(f"no {sensor.name} patches to have descriptors of")
+    patch_ids = np.concatenate([scene.patch_ids for scene in scenes])
+    validated(pd.DataFrame({"patch_id": patch_ids}, dtype="str"), DESCRIBED, f"{sensor.name} descriptors")
+    order = np.argsort(patch_ids)
+    vectors = {p: np.concatenate([scene.vectors[p] for scene in scenes])[order] for p in scenes[0].vectors}
+    return Descriptors(patch_ids[order], vectors)

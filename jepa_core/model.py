@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from jepa_core import atomic
-from jepa_core.device import best_device
+from jepa_core.device import best_device, on_device
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import file_digest, fingerprint
 from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
@@ -48,17 +49,33 @@ class TrainedModel:
     fingerprint: str
     """Of weights, config, bands and statistics: descriptors of equal fingerprints are comparable, others are not."""
 
-    @torch.inference_mode()
-    def describe(self, pixels: np.ndarray, sensor: Sensor, purpose: Purpose) -> np.ndarray:
-        """Unit vectors of patches.
+    folder: Path | None = None
+    """Where it was read from; None for one that is in memory only."""
+
+    def describe(self, pixels: np.ndarray, sensor: Sensor) -> dict[Purpose, np.ndarray]:
+        """Unit vectors of patches, of each kind that the model has.
 
         Args:
             pixels: (patches, bands, y, x) in the sensor's unit and band order.
             sensor: the patches' sensor.
-            purpose: `same` or `cross`.
 
         Returns:
-            float32 (patches, dimension).
+            By kind, float32 (patches, dimension).
+
+        Raises:
+            ModelError: the model was not trained on this sensor, or not with these bands.
+        """
+        return self.encode(self.images(pixels, sensor), sensor)
+
+    def images(self, pixels: np.ndarray, sensor: Sensor) -> Tensor:
+        """What the encoder is given: pixels normalised, still on the CPU.
+
+        Args:
+            pixels: (patches, bands, y, x) in the sensor's unit and band order.
+            sensor: the patches' sensor.
+
+        Returns:
+            float32 of the same shape.
 
         Raises:
             ModelError: the model was not trained on this sensor, or not with these bands.
@@ -71,10 +88,18 @@ class TrainedModel:
                 f"{self.name} was trained on {sensor.name} bands {', '.join(trained.band_names)}, "
                 f"not {', '.join(sensor.band_names)}"
             )
-        images = normalise(pixels, sensor, self.statistics[sensor.name])
-        on = next(self.variant.parameters()).device
-        vectors = self.variant.describe(torch.from_numpy(images).to(on), sensor.name, purpose)
-        return vectors.float().cpu().numpy()
+        return torch.from_numpy(normalise(pixels, sensor, self.statistics[sensor.name]))
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor, sensor: Sensor) -> dict[Purpose, np.ndarray]:
+        """Unit vectors of what `images` gave: by kind, float32 (patches, dimension)."""
+        described = self.variant.describe(on_device(images, self.device), sensor.name)
+        return {purpose: vectors.float().cpu().numpy() for purpose, vectors in described.items()}
+
+    @property
+    def device(self) -> torch.device:
+        """What it computes on."""
+        return next(self.variant.parameters()).device
 
 
 def save_model(
@@ -148,4 +173,4 @@ def load_model(folder: Path) -> TrainedModel:
         for name, bands in identity["statistics"].items()
     }
     on = variant.eval().to(best_device())
-    return TrainedModel(identity["variant"], on, sensors, statistics, fields["fingerprint"])
+    return TrainedModel(identity["variant"], on, sensors, statistics, fields["fingerprint"], folder)

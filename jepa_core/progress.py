@@ -21,6 +21,13 @@ def track(items: Iterable[T], what: str, total: int | None = None, unit: str = "
     return tqdm(items, desc=what, total=total, unit=unit, initial=done, mininterval=_interval(), dynamic_ncols=True)
 
 
+def advance(amounts: Iterable[int], what: str, total: int, unit: str) -> None:
+    """Goes through amounts of `total`, while standard error shows how far they are; nothing for a total of 0."""
+    with tqdm(desc=what, total=total, unit=unit, mininterval=_interval(), dynamic_ncols=True, disable=not total) as bar:
+        for amount in amounts:
+            bar.update(amount)
+
+
 class SceneProgress:
     """A bar over scenes that also moves while a large scene is cut."""
 

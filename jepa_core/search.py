@@ -18,7 +18,7 @@ from jepa_core.patch_store import stored_grid, stored_sensor
 from jepa_core.query_image import read_query_image
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
-from jepa_core.vectors import Purpose
+from jepa_core.vectors import Purpose, serving
 
 _UNLIKE = 0.5
 """Weight of what hits should not look like beside what they should: 2 x wanted - unwanted, as in GeoVibes."""
@@ -226,7 +226,8 @@ def _described_image(
     pixels = read_query_image(example.path, sensor, stored_grid(store, sensor))
     model = load_model(current.model_folder)
     check_model(model.fingerprint, current.model, "queries", variant)
-    vector = model.describe(pixels[None], sensor, purpose)[0]
+    vectors = model.describe(pixels[None], sensor)
+    vector = vectors[serving(purpose, vectors)][0]
     return Described(str(example.path), sensor, vector, None, pixels)
 
 

@@ -31,7 +31,7 @@ class Descriptors:
     """Descriptors of many patches of one sensor."""
 
     patch_ids: np.ndarray
-    """(patches,), text, sorted."""
+    """(patches,), text; of a whole sensor sorted, of one scene in the order of its file."""
 
     vectors: dict[Purpose, np.ndarray]
     """By kind: float32 (patches, dimension), unit norm; a model may have one kind for both purposes."""

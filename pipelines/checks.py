@@ -102,9 +102,11 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
 def _index(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
         from jepa_core.catalog import current_model
+        from jepa_core.index.reader import verify
         from jepa_core.index.sync import current_index, open_current
         from jepa_core.patch_store import read_patches
 
+        verify(current_index(store, variant).folder)
         index = open_current(current_index(store, variant))
         figures: dict[str, int | float | str] = {"model": index.model}
         whole = index.model == current_model(store, variant).fingerprint
@@ -209,7 +211,7 @@ def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
         ),
         _check(
             f"{variant}_index",
-            "It opens, is the current model's, holds every patch, and patches find themselves.",
+            "Files are those that were written, it is the current model's, and every patch is in it and finds itself.",
             _index(variant),
         ),
         _check(

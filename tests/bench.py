@@ -16,8 +16,10 @@ import torch
 
 from jepa_core.archive.discover import Archive
 from jepa_core.cutting import CutConfig
+from jepa_core.describing.archive import describe_archive
 from jepa_core.extraction import extract
 from jepa_core.index import Change, open_index, writing
+from jepa_core.model import TrainedModel
 from jepa_core.pairing import PairingConfig, pair_patches
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -68,6 +70,7 @@ def main() -> None:
         bench_cutting(root)
         bench_batches(store, cache, rows)
         bench_step(cache)
+        bench_describing(store, cache)
         bench_search(root)
     bench_pairing()
 
@@ -122,6 +125,27 @@ def bench_step(cache) -> None:
         report(f"{name} tiny: a step of 32 pairs", seconds(lambda: step(None)), reference, "forward")
         report(f"{name} tiny: the same in four parts", seconds(lambda: step(8)), reference, "forward")
     report("making the batch", seconds(make), reference, f"{name}'s forward")
+
+
+def bench_describing(store, cache) -> None:
+    """All small scenes to descriptors on disk, against the encoder alone on the same pixels in memory."""
+    variant = registry.build("crjepa", registry.METHODS["crjepa"].sizes["tiny"], {"sentinel1": 2, "sentinel2": 12}, 0)
+    model = TrainedModel("crjepa", variant.eval(), cache.sensors, cache.statistics, "0" * 64)
+    patches = {sensor: read_patches(store, sensor) for sensor in SENSORS}
+    images = {sensor: model.images(read_pixels(store, sensor, rows), sensor) for sensor, rows in patches.items()}
+
+    def describe() -> None:
+        shutil.rmtree(store.root / "descriptors", ignore_errors=True)
+        describe_archive(store, model)
+
+    def encode() -> None:
+        for sensor, of_sensor in images.items():
+            for part in of_sensor.split(64):
+                model.encode(part, sensor)
+
+    scenes = sum(rows["scene_id"].nunique() for rows in patches.values())
+    what = f"describing {sum(map(len, images.values()))} patches of {scenes} small scenes"
+    report(what, seconds(describe, 3), seconds(encode, 3), "the encoder alone")
 
 
 def bench_search(root) -> None:

@@ -11,7 +11,8 @@ from jepa_core.archive.discover import Archive
 from jepa_core.archive.sample import COMMON, CONFIGILM, ensure_sample
 from jepa_core.archive.wheels import DownloadError, fetch
 from jepa_core.cutting import CutConfig
-from jepa_core.descriptors import describe_archive, read_descriptors
+from jepa_core.describing.archive import describe_archive
+from jepa_core.descriptors import read_descriptors
 from jepa_core.extraction import extract
 from jepa_core.model import TrainedModel, load_model
 from jepa_core.pairing import PairingConfig, pair_patches

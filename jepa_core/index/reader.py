@@ -14,7 +14,7 @@ from jepa_core.index.filters import Filter
 from jepa_core.index.rows import Patch
 from jepa_core.index.segment import open_segment
 from jepa_core.index.sensor_index import SensorIndex
-from jepa_core.index.state import IndexState, SensorState, read_state
+from jepa_core.index.state import FileState, IndexState, SensorState, read_state
 from jepa_core.sensors import Sensor
 from jepa_core.vectors import Purpose, check_unit, serving
 
@@ -195,6 +195,20 @@ def open_index(folder: Path) -> DescriptorIndex:
                 ) from error
 
 
+def verify(folder: Path) -> None:
+    """Reads all files of an index, and makes sure that they are as they were written.
+
+    Raises:
+        BrokenIndexError: one is not; the message names it.
+    """
+    for part in open_index(folder).state.sensors.values():
+        for segment in part.segments:
+            for name, file in segment.files.items():
+                path = folder / "segments" / segment.name / name
+                if FileState.of(path) != file:
+                    raise BrokenIndexError(f"{path} is not what was written; delete it and materialize the index again")
+
+
 def open_sensor(folder: Path, state: SensorState) -> SensorIndex:
     """Opens one sensor's part of an index.
 
@@ -207,7 +221,7 @@ def open_sensor(folder: Path, state: SensorState) -> SensorIndex:
         try:
             trained[kind] = open_trained(path)
         except RuntimeError as error:
-            raise BrokenIndexError(f"{path} is not readable: {error}") from error
+            raise BrokenIndexError(f"{path} is not readable ({error}); delete it") from error
     segments = tuple(open_segment(folder / "segments" / part.name, part, trained) for part in state.segments)
     return SensorIndex(segments, state.coarse, trained)
 

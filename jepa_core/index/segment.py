@@ -15,7 +15,7 @@ from jepa_core.index.coarse import Lists, Trained
 from jepa_core.index.errors import BrokenIndexError
 from jepa_core.index.filters import Filter
 from jepa_core.index.rows import Patch, Rows, open_rows, write_rows
-from jepa_core.index.state import SegmentState
+from jepa_core.index.state import FileState, SegmentState
 from jepa_core.index.vectors import FullVectors, open_vectors, write_vectors
 from jepa_core.tables import SEGMENT_SCENES, InvalidTableError, read_table, write_table
 from jepa_core.vectors import PURPOSES, Purpose
@@ -158,7 +158,7 @@ def write_segment(folder: Path, part: Part, trained: Mapping[Purpose, Trained]) 
         for kind, vectors in part.vectors.items():
             write_vectors(vectors, temporary / f"{kind}.vectors")
         _write_lists(temporary, trained, part.vectors, part.assigned)
-        files = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
+        files = {path.name: FileState.of(path) for path in sorted(temporary.iterdir())}
     return SegmentState(folder.name, part.rows.num_rows, withdrawn=(), withdrawn_rows=0, files=files)
 
 
@@ -172,15 +172,15 @@ def relist_segment(folder: Path, segment: Segment, old: Path, trained: Mapping[P
         trained: coarse quantiser of each kind.
     """
     with atomic.new_folder(folder) as temporary:
-        for name in segment.state.files:
-            if not name.endswith((".lists", ".assigned.npy")):
-                os.link(old / name, temporary / name)
+        kept = {k: v for k, v in segment.state.files.items() if not k.endswith((".lists", ".assigned.npy"))}
+        for name in kept:
+            os.link(old / name, temporary / name)
         vectors = {kind: segment.vectors[kind].half for kind in trained}
         _write_lists(
             temporary, trained, vectors, {kind: assign(quantiser, vectors[kind]) for kind, quantiser in trained.items()}
         )
-        files = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
-    return replace(segment.state, name=folder.name, files=files)
+        new = {path.name: FileState.of(path) for path in sorted(temporary.iterdir()) if path.name not in kept}
+    return replace(segment.state, name=folder.name, files={**kept, **new})
 
 
 def assign(quantiser: Trained, vectors: np.ndarray, block: int = 50_000) -> np.ndarray:
@@ -206,12 +206,12 @@ def open_segment(folder: Path, state: SegmentState, trained: Mapping[Purpose, Tr
     Raises:
         BrokenIndexError: a file is missing, cut short or unreadable; the message names it.
     """
-    for name, size in state.files.items():
+    for name, file in state.files.items():
         path = folder / name
         if not path.exists():
             raise BrokenIndexError(f"{path} is missing")
-        if path.stat().st_size != size:
-            raise BrokenIndexError(f"{path} has {path.stat().st_size:,} bytes, not {size:,}")
+        if path.stat().st_size != file.bytes:
+            raise BrokenIndexError(f"{path} has {path.stat().st_size:,} bytes, not {file.bytes:,}")
     kinds = [kind for kind in PURPOSES if f"{kind}.vectors" in state.files]
     try:
         lists = {}
@@ -226,4 +226,4 @@ def open_segment(folder: Path, state: SegmentState, trained: Mapping[Purpose, Tr
             lists,
         )
     except (InvalidTableError, RuntimeError, ValueError, OSError, pa.ArrowException) as error:
-        raise BrokenIndexError(f"{folder} is not readable: {error}") from error
+        raise BrokenIndexError(f"{folder} is not readable ({error}); delete it") from error

@@ -6,11 +6,28 @@ from typing import Any
 
 from jepa_core import atomic, versions
 from jepa_core.errors import JepaError
+from jepa_core.fingerprint import file_digest
 from jepa_core.index.coarse import Coarse
 from jepa_core.index.errors import BrokenIndexError
 from jepa_core.vectors import Purpose
 
 FILE = "index.json"
+
+
+@dataclass(frozen=True)
+class FileState:
+    """A file as it was written."""
+
+    bytes: int
+    """Its size: looked at whenever it is opened."""
+
+    sha256: str
+    """Of its content: looked at by `verify`."""
+
+    @classmethod
+    def of(cls, path: Path) -> "FileState":
+        """State of a file."""
+        return cls(path.stat().st_size, file_digest(path))
 
 
 @dataclass(frozen=True)
@@ -29,8 +46,8 @@ class SegmentState:
     withdrawn_rows: int
     """Vectors of each kind that are no longer in the index."""
 
-    files: dict[str, int]
-    """Bytes of each file."""
+    files: dict[str, FileState]
+    """By name."""
 
     @property
     def live(self) -> int:
@@ -110,7 +127,14 @@ def _sensors(fields: dict[str, Any]) -> dict[str, SensorState]:
     return {
         name: SensorState(
             segments=tuple(
-                SegmentState(**{**segment, "withdrawn": tuple(segment["withdrawn"])}) for segment in sensor["segments"]
+                SegmentState(
+                    **{
+                        **segment,
+                        "withdrawn": tuple(segment["withdrawn"]),
+                        "files": {file: FileState(**state) for file, state in segment["files"].items()},
+                    }
+                )
+                for segment in sensor["segments"]
             ),
             coarse={kind: Coarse(**coarse) for kind, coarse in sensor["coarse"].items()},
             changed=sensor["changed"],

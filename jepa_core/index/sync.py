@@ -6,20 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jepa_core import atomic, versions
-from jepa_core.descriptors import read_scene_descriptors
+from jepa_core.described_scenes import described_scenes
 from jepa_core.errors import NotMaterializedError, UnknownNameError
-from jepa_core.fingerprint import fingerprint
-from jepa_core.index.errors import BrokenIndexError
 from jepa_core.index.incoming import SceneVectors
 from jepa_core.index.reader import Searchable, open_index
 from jepa_core.index.rows import COLUMNS
 from jepa_core.index.state import FILE
 from jepa_core.index.writer import Change, ChangeSummary, IndexWriter, writing
-from jepa_core.patch_store import read_manifest
 from jepa_core.progress import track
 from jepa_core.sensors import SENSORS
 from jepa_core.store import Store
-from jepa_core.tables import PATCHES, read_table
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,8 @@ def sync_index(
         say: is told when another process writes to the index, or when it is broken and made anew.
 
     Raises:
-        DescriptorError: descriptors of a scene are missing, broken or another model's.
+        NotMaterializedError: a scene has no descriptors by the model; the message names the command.
+        DescriptorError: descriptors of a scene are broken or another model's.
         IndexBusyError: another process writes to the index for longer than a minute.
         IndexWriteError: the index could not be written; it is as it was.
     """
@@ -138,20 +135,13 @@ def _pointer(store: Store, variant: str) -> Path:
 
 
 def _difference(store: Store, variant: str, model: str, sensor: str, writer: IndexWriter) -> Change:
-    manifest = read_manifest(store, SENSORS[sensor])
-    marks = [fingerprint([holds, versions.DESCRIPTORS]) for holds in manifest["holds"]]
-    wanted = dict(zip(manifest["scene_id"], marks, strict=True))
-    folders = dict(zip(manifest["scene_id"], manifest["folder"], strict=True))
+    wanted = {scene.scene_id: scene for scene in described_scenes(store, variant, model, SENSORS[sensor])}
     there = writer.scenes(sensor)
-    new = [scene for scene, mark in wanted.items() if there.get(scene) != mark]
+    new = [scene for scene in wanted.values() if there.get(scene.scene_id) != scene.mark]
 
     def added() -> Iterator[SceneVectors]:
         for scene in track(new, f"Indexing {sensor}", unit="scene"):
-            patches = read_table(store.patches(SENSORS[sensor]) / folders[scene] / "patches.parquet", PATCHES)
-            path = store.descriptors(variant, model) / sensor / f"{folders[scene]}.parquet"
-            described = read_scene_descriptors(path, model)
-            if described.patch_ids.tolist() != patches["patch_id"].tolist():
-                raise BrokenIndexError(f"{path} is not of the patches in {folders[scene]}; delete it and run again")
-            yield SceneVectors(scene, wanted[scene], patches[list(COLUMNS)], described.vectors)
+            content = scene.read()
+            yield SceneVectors(scene.scene_id, scene.mark, content.patches[list(COLUMNS)], content.vectors)
 
     return Change(added(), [scene for scene in there if scene not in wanted])

@@ -10,13 +10,14 @@ from torch import nn
 from torch.optim import AdamW
 from tqdm import tqdm
 
+from jepa_core.ahead import ahead
+from jepa_core.device import on_device
 from jepa_core.progress import track
 from jepa_core.training.batches import batch_at, model_generator, steps_per_epoch
 from jepa_core.training.cache import TrainingCache
 from jepa_core.training.checkpoint import latest_step, load_checkpoint, save_checkpoint
 from jepa_core.training.config import TrainingConfig
 from jepa_core.training.group import Group
-from jepa_core.training.prefetch import ahead
 from jepa_core.training.schedule import learning_rate, momentum, weight_decay
 from jepa_core.training.step import Step
 from jepa_core.training.watch import Row, TrainingError, look, suspected
@@ -83,7 +84,7 @@ def train(
         progress = track(progress, f"Training, from step {done} on" if done else "Training", total, "step", done)
     for step in progress:
         started = time.perf_counter()
-        images = next(batches)
+        images = {name: on_device(values, group.device) for name, values in next(batches).items()}
         waited = time.perf_counter() - started
         rate, decay = learning_rate(step, per_epoch, config), weight_decay(step, total, config)
         for parameters in optimizer.param_groups:

@@ -15,6 +15,7 @@ from jepa_core.store import Store
 from jepa_core.training.cache import TrainingCache
 from jepa_core.training.watch import Row
 from jepa_core.variants.variant import Variant
+from jepa_core.vectors import Purpose, serving
 
 _K = 5
 _MOST = 256
@@ -49,23 +50,24 @@ class Probe:
         f1 = pair_f1(self.labels, self.labels)
         itself = np.eye(len(f1), dtype=bool)
         figures = {"probe_chance": float(chance_f1(f1, itself).mean())}
+        vectors = {name: self._vectors(variant, cache, name) for name in self.sensors}
         for query, of_query in self.sensors.items():
             for gallery, of_gallery in self.sensors.items():
-                purpose = "same" if query == gallery else "cross"
-                vectors = [self._vectors(variant, cache, name, purpose) for name in (query, gallery)]
-                ranking = rank(vectors[0] @ vectors[1].T, itself, _K)
+                kind = serving("same" if query == gallery else "cross", variant.purposes)
+                ranking = rank(vectors[query][kind] @ vectors[gallery][kind].T, itself, _K)
                 figures[f"probe_f1_{of_query.short}_to_{of_gallery.short}"] = float(f1_at_k(f1, ranking).mean())
         variant.train(training)
         return figures
 
-    def _vectors(self, variant: Variant, cache: TrainingCache, name: str, purpose: str) -> np.ndarray:
+    def _vectors(self, variant: Variant, cache: TrainingCache, name: str) -> dict[Purpose, np.ndarray]:
         on = next(variant.parameters()).device
-        found = []
+        found: dict[Purpose, list[np.ndarray]] = {purpose: [] for purpose in variant.purposes}
         for start in range(0, len(self.labels), _AT_ONCE):
             pixels = self.pixels[name][start : start + _AT_ONCE]
             images = torch.from_numpy(normalise(pixels, self.sensors[name], cache.statistics[name])).to(on)
-            found.append(variant.describe(images, name, "same" if purpose == "same" else "cross").float().cpu().numpy())
-        return np.concatenate(found)
+            for purpose, vectors in variant.describe(images, name).items():
+                found[purpose].append(vectors.float().cpu().numpy())
+        return {purpose: np.concatenate(parts) for purpose, parts in found.items()}
 
 
 def probe_of(store: Store, pairs: pd.DataFrame, sensors: tuple[Sensor, Sensor]) -> Probe | None:

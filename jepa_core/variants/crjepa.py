@@ -255,11 +255,10 @@ class CRJEPA(Variant):
             follow(self.target_stems, self.stems, momentum)
             follow(self.target_trunks, self.trunks, momentum)
 
-    def describe(self, images: Tensor, sensor: str, purpose: Purpose) -> Tensor:
-        """Head of the purpose over the mean of all tokens. Pooling at test time is not stated; ours."""
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """Each head over the mean of all tokens. Pooling at test time is not stated; ours."""
         pooled = self._trunk(sensor)(self.stems[sensor](images)).mean(dim=1)
-        head = self.heads[purpose if purpose in self.purposes else self.purposes[0]]
-        return F.normalize(head(pooled), dim=-1)
+        return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}
 
     def roles(self) -> Roles:
         """Heads belong to the encoder: descriptors come from them."""

@@ -116,9 +116,9 @@ class PerSensor(Variant):
         for network in self.networks.values():
             network.after_step(momentum)
 
-    def describe(self, images: Tensor, sensor: str, purpose: Purpose) -> Tensor:
-        """By the sensor's own network, whatever the purpose."""
-        return self.networks[sensor].describe(images)
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """By the sensor's own network."""
+        return {"same": self.networks[sensor].describe(images)}
 
     def roles(self) -> Roles:
         """Of all networks."""

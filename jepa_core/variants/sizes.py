@@ -48,7 +48,7 @@ class VariantSize:
     """As the method's paper counts them (`paper_parameters` of the method)."""
 
     flops_per_image: dict[str, int]
-    """By sensor name: of describing one image for one kind of search, 2 a multiply-add. Matrix products, attention
+    """By sensor name: of describing one image for all kinds of search, 2 a multiply-add. Matrix products, attention
     included, and convolutions are counted; norms, activations and the resizing of images are not."""
 
 
@@ -76,7 +76,7 @@ def measured(variant: str, size: str, config: Any, sensors: tuple[Sensor, ...]) 
     for sensor in sensors:
         image = torch.empty(1, len(sensor.bands), config.input_size, config.input_size, device="meta")
         with FlopCounterMode(display=False) as counter:
-            model.describe(image, sensor.name, model.purposes[0])
+            model.describe(image, sensor.name)
         flops[sensor.name] = counter.get_total_flops()
     roles = model.roles()
     return VariantSize(

@@ -115,16 +115,15 @@ class Variant(nn.Module, ABC):
         """
 
     @abstractmethod
-    def describe(self, images: Tensor, sensor: str, purpose: Purpose) -> Tensor:
-        """Unit vectors to search with.
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """Unit vectors to search with, all kinds from one pass of the encoder.
 
         Args:
             images: normalised, (batch, bands, y, x).
             sensor: the images' sensor.
-            purpose: what the vectors are for.
 
         Returns:
-            (batch, dimension), unit norm.
+            By kind, in the order of `purposes`: (batch, dimension), unit norm.
         """
 
     @abstractmethod

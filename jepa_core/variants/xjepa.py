@@ -217,9 +217,9 @@ class XJEPA(Variant):
             # A hundred steps' memory: the target's own momentum, near 1, would keep the identity for ever. Ours.
             self.covariance.lerp_(latest, 0.01)
 
-    def describe(self, images: Tensor, sensor: str, purpose: Purpose) -> Tensor:
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """Mean of all tokens of the sensor's target encoder. Not known; ours, as in I-JEPA."""
-        return self._target(sensor).pooled(images)
+        return {"cross": self._target(sensor).pooled(images)}
 
     def roles(self) -> Roles:
         """Descriptors come from the encoders that follow the trained ones."""

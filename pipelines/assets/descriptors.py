@@ -3,10 +3,21 @@
 from dataclasses import asdict
 
 import dagster as dg
+from pydantic import Field
 
 from pipelines.chain import descriptors_stage
 from pipelines.resources import Workspace
 from pipelines.stage import StageInputs, StageResult, run_stage
+
+
+class DescriptorSettings(dg.Config):
+    """Settings of a describing."""
+
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that share the scenes, one an accelerator; each takes seconds to start.",
+    )
 
 
 def descriptors_asset(variant: str) -> dg.AssetsDefinition:
@@ -21,18 +32,22 @@ def descriptors_asset(variant: str) -> dg.AssetsDefinition:
         kinds={"torch", "parquet"},
         description=f"Unit vectors of all patches by the {variant} model, for both kinds of search.",
     )
-    def _descriptors(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult[None]:
+    def _descriptors(
+        context: dg.AssetExecutionContext, config: DescriptorSettings, workspace: Workspace
+    ) -> dg.MaterializeResult[None]:
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
-            from jepa_core.descriptors import describe_archive, descriptor_files
+            from jepa_core.describing.archive import describe_archive
+            from jepa_core.descriptors import descriptor_files
             from jepa_core.model import load_model
 
             store = workspace.store()
             model = load_model(current_model(store, variant).folder)
-            summary = describe_archive(store, model)
+            summary = describe_archive(store, model, config.processes)
             files = descriptor_files(store, model)
             return StageResult(outputs=files, summary={**asdict(summary), "model": model.fingerprint})
 
+        # The number of processes changes no result.
         return run_stage(stage, context, workspace, {}, work)
 
     return _descriptors

@@ -1,9 +1,12 @@
 import shutil
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from jepa_core.descriptors import describe_archive, read_descriptors
+from jepa_core.describing.archive import describe_archive
+from jepa_core.descriptors import read_descriptors, read_scene_descriptors, write_scene_descriptors
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
@@ -27,8 +30,7 @@ def test_every_patch_has_unit_vectors_of_both_kinds(cut_store, trained, describe
         found = described[sensor.name]
         assert found.patch_ids.tolist() == rows["patch_id"].tolist()
         pixels = read_pixels(cut_store, sensor, rows)
-        for purpose in ("same", "cross"):
-            direct = trained.describe(pixels, sensor, purpose)
+        for purpose, direct in trained.describe(pixels, sensor).items():
             # Stored as float16: eleven bits of each component.
             np.testing.assert_allclose(found.vectors[purpose], direct, atol=1e-3)
             np.testing.assert_allclose(np.linalg.norm(found.vectors[purpose], axis=1), 1, atol=1e-6)
@@ -52,7 +54,7 @@ def test_missing_and_broken_files_are_named(copy, trained):
     with pytest.raises(DescriptorError, match=rf"{path.name} is not readable"):
         read_descriptors(copy, "crjepa", trained.fingerprint, SENTINEL2)
     path.unlink()
-    with pytest.raises(DescriptorError, match="no descriptors of sentinel2 scene"):
+    with pytest.raises(DescriptorError, match=rf"no descriptors at {path}"):
         read_descriptors(copy, "crjepa", trained.fingerprint, SENTINEL2)
 
 
@@ -61,6 +63,31 @@ def test_descriptors_of_another_model_are_refused_by_name(copy, trained):
     shutil.copytree(copy.descriptors("crjepa", trained.fingerprint), copy.descriptors("crjepa", other))
     with pytest.raises(DescriptorError, match=rf"model {trained.fingerprint[:12]}, not of ffffffffffff"):
         read_descriptors(copy, "crjepa", other, SENTINEL1)
+
+
+def test_a_scene_is_read_in_the_order_of_its_file_with_unit_norm(tmp_path):
+    vectors = np.array([[0.6, 0.8], [1.0, 0.0], [0.3, 0.954]])
+    path = tmp_path / "scene.parquet"
+    write_scene_descriptors(path, "a" * 64, SENTINEL1, ["b", "c", "a"], {"cross": vectors})
+    found = read_scene_descriptors(path, "a" * 64)
+    assert found.patch_ids.tolist() == ["b", "c", "a"]
+    assert list(found.vectors) == ["cross"]
+    assert found.vectors["cross"].dtype == np.float32
+    np.testing.assert_allclose(found.vectors["cross"], vectors, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(found.vectors["cross"], axis=1), 1, atol=1e-6)
+
+
+def test_vectors_that_are_not_of_unit_norm_are_neither_written_nor_read(tmp_path):
+    path = tmp_path / "scene.parquet"
+    with pytest.raises(DescriptorError, match="1 of 1 same descriptors of scene are not"):
+        write_scene_descriptors(path, "a" * 64, SENTINEL1, ["p"], {"same": np.array([[0.5, 0.5]])})
+    assert not path.exists()
+    write_scene_descriptors(path, "a" * 64, SENTINEL1, ["p"], {"same": np.array([[1.0, 0.0]])})
+    table = pq.read_table(path)
+    broken = pa.FixedSizeListArray.from_arrays(pa.array(np.array([2.0, 0.0], "float16")), 2)
+    pq.write_table(table.set_column(1, "same", broken), path)
+    with pytest.raises(DescriptorError, match=rf"1 of 1 same descriptors in {path} are not"):
+        read_scene_descriptors(path, "a" * 64)
 
 
 def test_one_patch_in_two_scenes_is_refused(copy, trained):

@@ -42,13 +42,13 @@ def test_changed_files_are_refused(folder, file):
 def test_a_sensor_with_other_bands_than_those_of_training_is_refused(trained):
     reordered = replace(SENTINEL1, bands=SENTINEL1.bands[::-1])
     with pytest.raises(ModelError, match="was trained on sentinel1 bands VV, VH, not VH, VV"):
-        trained.describe(np.zeros((1, 2, 120, 120), "float32"), reordered, "same")
+        trained.describe(np.zeros((1, 2, 120, 120), "float32"), reordered)
 
 
 def test_descriptors_come_from_normalised_pixels(trained, cut_store):
     rows = read_patches(cut_store, SENTINEL2).iloc[:3]
     pixels = read_pixels(cut_store, SENTINEL2, rows)
-    vectors = trained.describe(pixels, SENTINEL2, "same")
+    vectors = trained.describe(pixels, SENTINEL2)["same"]
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     statistics = trained.statistics["sentinel2"]
@@ -56,11 +56,11 @@ def test_descriptors_come_from_normalised_pixels(trained, cut_store):
     std = np.array([statistics[n].std for n in SENTINEL2.band_names])[:, None, None]
     images = torch.from_numpy(((pixels - mean) / std).astype("float32"))
     with torch.no_grad():
-        expected = trained.variant.describe(images, "sentinel2", "same")
+        expected = trained.variant.describe(images, "sentinel2")["same"]
     np.testing.assert_allclose(vectors, expected.numpy(), atol=1e-4)
 
 
 def test_a_sensor_that_it_was_not_trained_on_is_refused(trained):
     other = replace(SENTINEL1, name="palsar")
     with pytest.raises(ModelError, match="crjepa knows sentinel1, sentinel2, not palsar"):
-        trained.describe(np.zeros((1, 2, 120, 120), "float32"), other, "same")
+        trained.describe(np.zeros((1, 2, 120, 120), "float32"), other)

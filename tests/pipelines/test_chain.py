@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from jepa_core import atomic, pictures
-from jepa_core.catalog import current_index, current_model
-from jepa_core.index import open_index
-from jepa_core.sensors import SENTINEL2
+from jepa_core.catalog import current_model
+from jepa_core.index.sync import current_index, open_current
+from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.stages import read_record, size_of, write_record
 from jepa_core.store import Store
 from pipelines.bootstrap import stale_upstream
@@ -281,9 +281,9 @@ def test_a_scene_gone_from_the_archive_is_gone_from_the_index(workspace):
         shutil.rmtree(archive / "BigEarthNet-S2" / f"S2A_MSIL2A_20170613T101031_{i}_0")
     with dg.instance_for_test() as instance:
         assert materialize(workspace, instance, ["crjepa_index"]).success
-    index = open_index(current_index(workspace.store(), "crjepa"))
-    assert index.flat["same"]["sentinel2"].ntotal == 21
-    assert index.flat["same"]["sentinel1"].ntotal == 24
+    index = open_current(current_index(workspace.store(), "crjepa"))
+    assert index.count(SENTINEL2) == 21
+    assert index.count(SENTINEL1) == 24
 
 
 def test_another_setting_runs_the_stage_and_what_follows_and_nothing_before(workspace):
@@ -301,7 +301,7 @@ def test_another_setting_runs_the_stage_and_what_follows_and_nothing_before(work
         ("patch_pairs", "pairs/pairs.parquet"),
         ("crjepa_model", "models/crjepa/*/weights.safetensors"),
         ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
-        ("crjepa_index", "indexes/crjepa/*/cross-sentinel1.faiss"),
+        ("crjepa_index", "indexes/crjepa/*/segments/*/cross.vectors"),
         ("crjepa_benchmark", "benchmarks/crjepa/report.json"),
     ],
 )
@@ -320,7 +320,7 @@ def test_a_result_cut_short_is_made_again(workspace, stage, pattern):
         ("sentinel1_patches", "patches/sentinel1/*/patches.parquet"),
         ("crjepa_model", "models/crjepa/*/weights.safetensors"),
         ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
-        ("crjepa_index", "indexes/crjepa/*/ids.parquet"),
+        ("crjepa_index", "indexes/crjepa/*/segments/*/same.vectors"),
         ("crjepa_benchmark", "benchmarks/crjepa/report.json"),
     ],
 )
@@ -345,6 +345,13 @@ def test_a_file_deleted_as_the_error_says_is_made_again_and_nothing_else(workspa
         assert materialize(workspace, instance, ["crjepa_index"]).success
     changed = {path for path, time in kept.items() if path.stat().st_mtime_ns != time}
     assert changed == {lost}
+
+
+def test_another_number_of_processes_is_no_reason_to_describe_again(workspace):
+    config = {"ops": {"crjepa_descriptors": {"config": {"processes": 2}}}}
+    with dg.instance_for_test() as instance:
+        result = materialize(workspace, instance, ["crjepa_descriptors"], config)
+    assert not metadata(result, "crjepa_descriptors")["did_work"].value
 
 
 def test_a_pair_of_a_patch_that_is_not_there_fails_the_check(workspace):

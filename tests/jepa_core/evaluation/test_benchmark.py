@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jepa_core.archive.nomenclature import BEN19
-from jepa_core.descriptors import describe_archive
+from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import JepaError
 from jepa_core.evaluation.benchmark import BenchmarkError, run_benchmark
 from jepa_core.evaluation.report import ReportContext, ReportError, markdown_table, read_report, write_report

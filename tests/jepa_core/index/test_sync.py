@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from jepa_core import atomic
-from jepa_core.descriptors import describe_archive
+from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import NotMaterializedError
 from jepa_core.index import BrokenIndexError, open_index
 from jepa_core.index.sync import current_index, open_current, prune, sync_index
-from jepa_core.patch_store import read_manifest
+from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.tables import SCENES, write_table
@@ -36,8 +36,11 @@ def test_the_index_holds_every_patch_with_its_descriptors(store, trained, descri
             for i in (0, 7, 23):
                 stored = index.vector(str(found.patch_ids[i]), purpose, sensor)
                 np.testing.assert_allclose(stored[0], found.vectors[purpose][i], atol=1e-3)
-    hit = index.patch(str(described["sentinel2"].patch_ids[0]), SENTINEL2)
-    assert hit.labels[-1] in ("Inland waters", "Water bodies")
+    row = read_patches(store, SENTINEL2).iloc[5]
+    hit = index.patch(row["patch_id"], SENTINEL2)
+    assert hit.labels == tuple(row["labels"])
+    assert (hit.scene_id, hit.cell_id, hit.lon, hit.lat) == (row["scene_id"], row["cell_id"], row["lon"], row["lat"])
+    assert hit.time == row["time"]
 
 
 def test_again_there_is_nothing_to_do(store, trained):
@@ -65,7 +68,7 @@ def test_a_scene_without_descriptors_is_named_and_the_index_stays(store, trained
     write_table(manifest, SCENES, store.patches(SENTINEL2) / "manifest.parquet")
     folder = store.descriptors("crjepa", trained.fingerprint) / "sentinel2"
     (folder / f"{manifest['folder'][1]}.parquet").unlink()
-    with pytest.raises(DescriptorError, match=manifest["folder"][1]):
+    with pytest.raises(NotMaterializedError, match=manifest["scene_id"][1]):
         sync(store, trained)
     assert open_current(current_index(store, "crjepa")).count(SENTINEL2) == 24
 

@@ -10,7 +10,7 @@ import pytest
 from jepa_core.archive.discover import Archive
 from jepa_core.atomic import read_json
 from jepa_core.cutting import CutConfig
-from jepa_core.descriptors import describe_archive
+from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.extraction import extract
 from jepa_core.model import ModelError, load_model
@@ -95,7 +95,7 @@ def test_a_model_of_fewer_bands_trains_describes_and_refuses_others(synthetic_ar
     assert list(model.statistics["sentinel1"]) == ["VV"]
     assert describe_archive(store, model).patches == 48
     with pytest.raises(ModelError, match="was trained on sentinel2 bands B02, B04, B8A, not B01, "):
-        model.describe(np.ones((1, 12, 120, 120), "uint16"), SENTINEL2, "same")
+        model.describe(np.ones((1, 12, 120, 120), "uint16"), SENTINEL2)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from jepa_core.nn.trunk import Trunk
 from jepa_core.variants import registry
 from jepa_core.variants.variant import Encoded
 from tests.jepa_core.variants.small import BANDS, CONFIGS, batch, built, descend, loss
@@ -77,21 +78,24 @@ def test_equal_seeds_give_equal_networks_and_losses_and_leave_the_global_generat
 def test_descriptors_are_unit_vectors_that_do_not_depend_on_their_batch(variant, sensor):
     model = built(variant).eval()
     images = batch()[sensor]
-    for purpose in ("same", "cross"):
-        with torch.no_grad():
-            vectors = model.describe(images, sensor, purpose)
-            alone = model.describe(images[2:3], sensor, purpose)
+    with torch.no_grad():
+        described, alone = (model.describe(given, sensor) for given in (images, images[2:3]))
+    assert tuple(described) == tuple(alone) == model.purposes
+    for purpose, vectors in described.items():
         assert vectors.shape[0] == 6
         torch.testing.assert_close(vectors.norm(dim=1), torch.ones(6))
-        torch.testing.assert_close(vectors[2:3], alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(vectors[2:3], alone[purpose], rtol=1e-4, atol=1e-5)
 
 
 @EVERY
-def test_a_model_with_one_kind_of_descriptor_gives_it_for_both_purposes(variant):
-    model = built(variant).eval()
+def test_all_kinds_of_descriptors_come_from_one_pass_of_the_encoder(variant):
+    model, passes = built(variant).eval(), []
+    for module in model.modules():
+        if isinstance(module, Trunk):
+            module.register_forward_hook(lambda *_: passes.append(1))
     with torch.no_grad():
-        same, cross = (model.describe(batch()["sentinel1"], "sentinel1", p) for p in ("same", "cross"))
-    assert torch.equal(same, cross) == (len(model.purposes) == 1)
+        model.describe(batch()["sentinel1"], "sentinel1")
+    assert len(passes) == 1
 
 
 @EVERY
@@ -99,7 +103,7 @@ def test_any_two_sensors_and_any_image_size_will_do(variant):
     model = built(variant, bands={"pan": 1, "ms": 4})
     images = {"pan": torch.randn(3, 1, 64, 64), "ms": torch.randn(3, 4, 16, 16)}
     assert model.training_loss(images, torch.Generator().manual_seed(0)).total.isfinite()
-    assert model.describe(images["ms"], "ms", "cross").isfinite().all()
+    assert all(vectors.isfinite().all() for vectors in model.describe(images["ms"], "ms").values())
 
 
 @EVERY
@@ -123,8 +127,8 @@ def test_a_large_image_has_every_size_s_network_described_without_memory(variant
     for config in registry.METHODS[variant].sizes.values():
         with torch.device("meta"):
             model = registry.METHODS[variant].build(config, BANDS)
-            vectors = model.describe(torch.empty(2, 12, 120, 120), "sentinel2", "same")
-        assert vectors.shape[0] == 2
+            described = model.describe(torch.empty(2, 12, 120, 120), "sentinel2")
+        assert all(vectors.shape[0] == 2 for vectors in described.values())
 
 
 @pytest.mark.parametrize("variant", FOLLOWED)
@@ -198,7 +202,7 @@ def test_the_cross_sensor_methods_find_each_of_eight_pairs():
         descend(model, data, steps=150)
         model.eval()
         with torch.no_grad():
-            a, b = (model.describe(data[name], name, "cross") for name in BANDS)
+            a, b = (model.describe(data[name], name)["cross"] for name in BANDS)
         found = (a @ b.T).argmax(dim=1) == torch.arange(8)
         # One of eight by chance.
         assert found.sum() >= 6, variant

@@ -79,12 +79,12 @@ def test_separate_trunks_cost_a_trunk_and_see_one_sensor_each():
     trunk = sum(p.numel() for p in shared.trunks.parameters())
     assert both.paper_parameters() - shared.paper_parameters() == trunk
     images = batch()
-    before = both.describe(images["sentinel2"], "sentinel2", "same")
+    before = both.describe(images["sentinel2"], "sentinel2")["same"]
     with torch.no_grad():
         for parameter in both.trunks["sentinel1"].parameters():
             parameter.add_(0.1)
-    assert torch.equal(both.describe(images["sentinel2"], "sentinel2", "same"), before)
-    assert not torch.equal(both.describe(images["sentinel1"], "sentinel1", "same"), before)
+    assert torch.equal(both.describe(images["sentinel2"], "sentinel2")["same"], before)
+    assert not torch.equal(both.describe(images["sentinel1"], "sentinel1")["same"], before)
 
 
 def test_the_dual_encoder_variant_has_the_published_count():
@@ -172,7 +172,7 @@ def test_the_two_heads_differ():
     model = built("crjepa").eval()
     images = batch()["sentinel1"]
     with torch.no_grad():
-        same, cross = (model.describe(images, "sentinel1", p) for p in ("same", "cross"))
+        same, cross = model.describe(images, "sentinel1").values()
     assert (same - cross).abs().max() > 0.01
 
 

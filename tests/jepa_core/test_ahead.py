@@ -3,7 +3,7 @@ import threading
 import pytest
 import torch
 
-from jepa_core.training.prefetch import ahead
+from jepa_core.ahead import ahead
 
 CPU = torch.device("cpu")
 

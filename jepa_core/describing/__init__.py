@@ -1,0 +1,1 @@
+"""Patches to descriptors: a file a scene, computed where it is missing."""
