@@ -1,6 +1,7 @@
 """Scenes with their patches and descriptors side by side: what goes to other systems."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,9 @@ class DescribedScene:
 
     mark: str
     """Changes when the scene's pixels, table or way of describing do."""
+
+    time: datetime
+    """Of its acquisition, UTC."""
 
     patches: int
     """Their number."""
@@ -84,6 +88,7 @@ def described_scenes(store: Store, variant: str, model_fingerprint: str, sensor:
         DescribedScene(
             scene_id=row["scene_id"],
             mark=f"{row['holds']}-{versions.DESCRIPTORS}",
+            time=row["time"].to_pydatetime(),
             patches=int(row["patches"]),
             table=root / row["folder"] / "patches.parquet",
             descriptors=folder / f"{row['folder']}.parquet",

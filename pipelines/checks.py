@@ -102,12 +102,12 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
 def _index(variant: str) -> Callable[[Store], Finding]:
     def look(store: Store) -> Finding:
         from jepa_core.catalog import current_model
-        from jepa_core.index.reader import verify
-        from jepa_core.index.sync import current_index, open_current
+        from jepa_core.index.sync import current_index, open_current, verify
         from jepa_core.patch_store import read_patches
 
-        verify(current_index(store, variant).folder)
-        index = open_current(current_index(store, variant))
+        current = current_index(store, variant)
+        verify(current)
+        index = open_current(current)
         figures: dict[str, int | float | str] = {"model": index.model}
         whole = index.model == current_model(store, variant).fingerprint
         for sensor in (SENTINEL1, SENTINEL2):

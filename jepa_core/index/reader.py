@@ -14,7 +14,7 @@ from jepa_core.index.filters import Filter
 from jepa_core.index.rows import Patch
 from jepa_core.index.segment import open_segment
 from jepa_core.index.sensor_index import SensorIndex
-from jepa_core.index.state import FileState, IndexState, SensorState, read_state
+from jepa_core.index.state import IndexState, SensorState, read_state
 from jepa_core.sensors import Sensor
 from jepa_core.vectors import Purpose, check_unit, serving
 
@@ -136,7 +136,7 @@ class DescriptorIndex:
         fetched = k + len(without)
         while True:
             scores, rows = side.nearest(queries, kind, fetched, where)
-            hits = _chosen(_hits(side, scores, rows), k, one_per_cell, without)
+            hits = chosen(_hits(side, scores, rows), k, one_per_cell, without)
             # Where hits fell away, more are fetched, until there are enough or none are left.
             if rows.shape[1] < fetched or all(len(found) == k for found in hits.patches):
                 return hits
@@ -195,20 +195,6 @@ def open_index(folder: Path) -> DescriptorIndex:
                 ) from error
 
 
-def verify(folder: Path) -> None:
-    """Reads all files of an index, and makes sure that they are as they were written.
-
-    Raises:
-        BrokenIndexError: one is not; the message names it.
-    """
-    for part in open_index(folder).state.sensors.values():
-        for segment in part.segments:
-            for name, file in segment.files.items():
-                path = folder / "segments" / segment.name / name
-                if FileState.of(path) != file:
-                    raise BrokenIndexError(f"{path} is not what was written; delete it and materialize the index again")
-
-
 def open_sensor(folder: Path, state: SensorState) -> SensorIndex:
     """Opens one sensor's part of an index.
 
@@ -235,7 +221,8 @@ def _hits(side: SensorIndex, scores: np.ndarray, rows: np.ndarray) -> Hits:
     )
 
 
-def _chosen(hits: Hits, k: int, one_per_cell: bool, without: Collection[str]) -> Hits:
+def chosen(hits: Hits, k: int, one_per_cell: bool, without: Collection[str]) -> Hits:
+    """The k best of each query's hits that are asked for; see `DescriptorIndex.search`."""
     patches: list[list[Patch]] = []
     scores: list[list[float]] = []
     for found, cosines in zip(hits.patches, hits.scores, strict=True):

@@ -1,17 +1,19 @@
 """Bringing a variant's index in line with its descriptors, and making it the one that searches use."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from jepa_core import atomic, versions
-from jepa_core.described_scenes import described_scenes
+from jepa_core.described_scenes import DescribedScene, described_scenes
 from jepa_core.errors import NotMaterializedError, UnknownNameError
+from jepa_core.index.errors import BrokenIndexError
 from jepa_core.index.incoming import SceneVectors
-from jepa_core.index.reader import Searchable, open_index
+from jepa_core.index.reader import Searchable
 from jepa_core.index.rows import COLUMNS
-from jepa_core.index.state import FILE
+from jepa_core.index.shards import cut, home_of, open_searchable, read_shards, write_shards
+from jepa_core.index.state import FILE, FileState, IndexState, read_state
 from jepa_core.index.writer import Change, ChangeSummary, IndexWriter, writing
 from jepa_core.progress import track
 from jepa_core.sensors import SENSORS
@@ -37,12 +39,13 @@ def sync_index(
     variant: str,
     model: str,
     model_folder: Path,
-    sensors: tuple[str, ...],
+    sensors: Sequence[str],
+    scenes_per_shard: int | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> ChangeSummary:
     """Adds, replaces and withdraws what the manifests say, then makes the index the current one.
 
-    Until that moment searches use the index that was current before, of whatever model.
+    Until that moment searches use the index that was current before, of whatever model. Each shard changes as a whole.
 
     Args:
         store: the data root.
@@ -50,6 +53,7 @@ def sync_index(
         model: fingerprint of the model.
         model_folder: of the model.
         sensors: names of the sensors that it describes.
+        scenes_per_shard: cuts the index into shards of so many scenes; None leaves it as it is.
         say: is told when another process writes to the index, or when it is broken and made anew.
 
     Raises:
@@ -59,14 +63,50 @@ def sync_index(
         IndexWriteError: the index could not be written; it is as it was.
     """
     folder = store.index(variant, model)
-    with writing(folder, say) as writer:
-        broken = writer.drop_if_broken()
-        if broken is not None:
-            say(f"the index is made anew: {broken}")
-        changes = {sensor: _difference(store, variant, model, sensor, writer) for sensor in sensors}
-        summary = writer.apply(variant, model, changes)
-        make_current(store, variant, CurrentIndex(folder, model, model_folder))
-    return summary
+    wanted = {name: described_scenes(store, variant, model, SENSORS[name]) for name in sensors}
+    shards = before = read_shards(folder)
+    if scenes_per_shard is not None:
+        shards = cut(before, [scene.time for scenes in wanted.values() for scene in scenes], scenes_per_shard)
+    summaries = []
+    # The latest first: where ranges were cut, scenes come to the later one before they leave the earlier.
+    for shard in reversed(shards):
+        if shards != before and shard.name in {known.name for known in before}:
+            write_shards(folder, shards)
+            before = shards
+        mine = {name: [s for s in scenes if home_of(shards, s.time) == shard] for name, scenes in wanted.items()}
+        with writing(folder / shard.name, say) as writer:
+            broken = writer.drop_if_broken()
+            if broken is not None:
+                say(f"the index is made anew: {broken}")
+            changes = {name: _difference(name, scenes, writer) for name, scenes in mine.items()}
+            summaries.append(writer.apply(variant, model, changes))
+    if shards != before:
+        write_shards(folder, shards)
+    make_current(store, variant, CurrentIndex(folder, model, model_folder))
+    return ChangeSummary(*(sum(figures) for figures in zip(*map(astuple, summaries), strict=True)))
+
+
+def verify(index: CurrentIndex) -> None:
+    """Reads all files of an index, and makes sure that they are as they were written.
+
+    Raises:
+        BrokenIndexError: one is not; the message names it.
+    """
+    for folder, state in states(index):
+        for part in state.sensors.values():
+            for segment in part.segments:
+                for name, file in segment.files.items():
+                    path = folder / "segments" / segment.name / name
+                    if not path.exists() or FileState.of(path) != file:
+                        raise BrokenIndexError(
+                            f"{path} is not what was written; delete it and materialize the index again"
+                        )
+
+
+def states(index: CurrentIndex) -> list[tuple[Path, IndexState]]:
+    """Folder and state of each of an index's shards that holds something, or of the index."""
+    folders = [index.folder / shard.name for shard in read_shards(index.folder)]
+    return [(folder, read_state(folder)) for folder in folders if (folder / FILE).exists()]
 
 
 def make_current(store: Store, variant: str, index: CurrentIndex) -> None:
@@ -99,7 +139,7 @@ def open_current(current: CurrentIndex) -> Searchable:
     Raises:
         BrokenIndexError: it is not there or not whole.
     """
-    return open_index(current.folder)
+    return open_searchable(current.folder)
 
 
 def old_indexes(store: Store, variant: str) -> list[Path]:
@@ -134,10 +174,10 @@ def _pointer(store: Store, variant: str) -> Path:
     return store.root / "indexes" / variant / "current.json"
 
 
-def _difference(store: Store, variant: str, model: str, sensor: str, writer: IndexWriter) -> Change:
-    wanted = {scene.scene_id: scene for scene in described_scenes(store, variant, model, SENSORS[sensor])}
+def _difference(sensor: str, scenes: Sequence[DescribedScene], writer: IndexWriter) -> Change:
     there = writer.scenes(sensor)
-    new = [scene for scene in wanted.values() if there.get(scene.scene_id) != scene.mark]
+    wanted = {scene.scene_id for scene in scenes}
+    new = [scene for scene in scenes if there.get(scene.scene_id) != scene.mark]
 
     def added() -> Iterator[SceneVectors]:
         for scene in track(new, f"Indexing {sensor}", unit="scene"):

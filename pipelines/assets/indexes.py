@@ -1,8 +1,7 @@
 """Descriptors to an index; selected alone, it first has made what is missing upstream."""
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -15,9 +14,6 @@ from pipelines.chain import index_stage
 from pipelines.resources import Tracking, Workspace
 from pipelines.stage import StageInputs, StageResult, missing_upstream, plain_errors, run_stage
 
-if TYPE_CHECKING:
-    from jepa_core.index.state import IndexState
-
 
 class IndexSettings(dg.Config):
     """Settings of an index's materialization."""
@@ -25,6 +21,11 @@ class IndexSettings(dg.Config):
     bootstrap: bool = Field(
         default=True,
         description="Materialize what is missing or stale upstream first. Off: what is missing is an error.",
+    )
+    scenes_per_shard: int | None = Field(
+        default=None,
+        ge=1,
+        description="Cut the index into shards of so many scenes, by time. Ranges that are closed stay.",
     )
 
 
@@ -59,35 +60,47 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
 
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
-            from jepa_core.index.state import read_state
             from jepa_core.index.sync import sync_index
 
             store = workspace.store()
             model = current_model(store, variant)
-            sensors = (SENTINEL1.name, SENTINEL2.name)
-            done = sync_index(store, variant, model.fingerprint, model.folder, sensors, say=context.log.info)
+            done = sync_index(
+                store,
+                variant,
+                model.fingerprint,
+                model.folder,
+                (SENTINEL1.name, SENTINEL2.name),
+                config.scenes_per_shard,
+                say=context.log.info,
+            )
             folder = store.index(variant, model.fingerprint)
-            return StageResult(outputs=[folder], summary={**asdict(done), **_about(read_state(folder), folder, store)})
+            return StageResult(outputs=[folder], summary={**asdict(done), **_about(store, variant)})
 
-        return run_stage(stage, context, workspace, {}, work)
+        return run_stage(stage, context, workspace, {"scenes_per_shard": config.scenes_per_shard}, work)
 
     return _index
 
 
-def _about(state: "IndexState", folder: Path, store: Store) -> dict[str, Any]:
+def _about(store: Store, variant: str) -> dict[str, Any]:
     """What the index consists of, for the asset's metadata."""
+    from jepa_core.index.sync import current_index, states
+
+    index = current_index(store, variant)
+    shards = [state for _, state in states(index)]
     about: dict[str, Any] = {
-        "folder": str(folder.relative_to(store.root)),
-        "model": state.model,
-        "bytes": size_of(folder),
-        "dimension": state.dimension,
+        "folder": str(index.folder.relative_to(store.root)),
+        "model": index.model,
+        "bytes": size_of(index.folder),
+        "dimension": shards[0].dimension,
+        "shards": len(shards),
     }
-    for sensor, part in state.sensors.items():
-        about[f"{sensor}_patches"] = part.live
-        about[f"{sensor}_segments"] = len(part.segments)
-        about[f"{sensor}_withdrawn_rows"] = sum(segment.withdrawn_rows for segment in part.segments)
-        about[f"{sensor}_search"] = "through lists" if part.coarse else "exact"
-        for kind, coarse in part.coarse.items():
-            about[f"{sensor}_{kind}_recall_at_10"] = coarse.recall
-            about[f"{sensor}_{kind}_probes"] = f"{coarse.probes} of {coarse.lists} lists"
+    for sensor in shards[0].sensors:
+        parts = [state.sensors[sensor] for state in shards if sensor in state.sensors]
+        about[f"{sensor}_patches"] = sum(part.live for part in parts)
+        about[f"{sensor}_segments"] = sum(len(part.segments) for part in parts)
+        about[f"{sensor}_withdrawn_rows"] = sum(s.withdrawn_rows for part in parts for s in part.segments)
+        coarse = [found for part in parts for found in part.coarse.values()]
+        about[f"{sensor}_search"] = "through lists" if coarse else "exact"
+        if coarse:
+            about[f"{sensor}_least_recall_at_10"] = min(found.recall for found in coarse)
     return about

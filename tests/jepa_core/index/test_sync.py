@@ -7,7 +7,7 @@ from jepa_core import atomic
 from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import NotMaterializedError
 from jepa_core.index import BrokenIndexError, open_index
-from jepa_core.index.sync import current_index, open_current, prune, sync_index
+from jepa_core.index.sync import current_index, open_current, prune, sync_index, verify
 from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
 from jepa_core.store import Store
@@ -21,9 +21,9 @@ def store(cut_store, described, tmp_path):
     return Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
 
 
-def sync(store, trained, say=lambda _: None):
+def sync(store, trained, say=lambda _: None, scenes_per_shard=None):
     model = next((store.root / "models" / "crjepa").iterdir())
-    return sync_index(store, "crjepa", trained.fingerprint, model, tuple(SENSORS), say)
+    return sync_index(store, "crjepa", trained.fingerprint, model, tuple(SENSORS), scenes_per_shard, say)
 
 
 def test_the_index_holds_every_patch_with_its_descriptors(store, trained, described):
@@ -84,6 +84,18 @@ def test_an_index_with_a_broken_file_is_made_anew(store, trained):
     assert sync(store, trained, told.append).scenes_added == 16
     assert "is made anew" in told[0]
     assert open_current(current_index(store, "crjepa")).count(SENTINEL2) == 24
+
+
+def test_a_bit_that_flipped_is_found(store, trained):
+    sync(store, trained)
+    current = current_index(store, "crjepa")
+    verify(current)
+    path = next(current.folder.glob("segments/*/same.vectors"))
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BrokenIndexError, match=r"same\.vectors is not what was written; delete it"):
+        verify(current)
 
 
 def test_another_model_s_index_is_built_beside_and_the_old_one_stays_until_pruned(store, trained):
