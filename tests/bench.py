@@ -73,6 +73,9 @@ def main() -> None:
         bench_describing(store, cache)
         bench_search(root)
     bench_pairing()
+    for made in ("land", "tiled"):
+        print(f"a million vectors, {made} (tests/bench_index.py says how they are made)", flush=True)
+        subprocess.run([sys.executable, "-m", "tests.bench_index", "1000000", made], check=True)
 
 
 def bench_cutting(root) -> None:

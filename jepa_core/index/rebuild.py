@@ -10,6 +10,7 @@ from jepa_core.index.reader import open_sensor
 from jepa_core.index.segment import joined, relist_segment, write_segment
 from jepa_core.index.sensor_index import SensorIndex
 from jepa_core.index.state import IndexState, SegmentState, SensorState
+from jepa_core.progress import track
 from jepa_core.vectors import Purpose
 
 _TOGETHER = 4
@@ -24,6 +25,9 @@ _WITHDRAWN_SHARE = 0.2
 _MEASURED_AGAIN = 0.1
 """Share of an index that changes before its recall is measured again, which takes some seconds for a million."""
 
+_OUTGROWN = 4
+"""Times as many vectors as when the quantisers were trained: lists are then twice as long as they need be."""
+
 
 def kept_in_shape(folder: Path, state: IndexState) -> IndexState:
     """The state with too many or too empty segments put together, and quantisers where they are needed.
@@ -35,7 +39,8 @@ def kept_in_shape(folder: Path, state: IndexState) -> IndexState:
     sensors = {name: _put_together(folder, state.change, name, part) for name, part in state.sensors.items()}
     for name, part in sensors.items():
         wanted = part.live > sensor_index.EXACT_BELOW
-        if wanted and not part.coarse:
+        outgrown = any(part.live > _OUTGROWN * known.trained_on for known in part.coarse.values())
+        if wanted and (outgrown or not part.coarse):
             sensors[name] = _trained(folder, state, sensors, name)
         elif wanted and part.changed >= _MEASURED_AGAIN * part.live:
             opened = _opened(folder, sensors)
@@ -116,7 +121,7 @@ def _trained(folder: Path, state: IndexState, sensors: Mapping[str, SensorState]
     seed = state.change
     trained: dict[Purpose, Trained] = {}
     used = {}
-    for kind in state.kinds:
+    for kind in track(state.kinds, f"Training lists of {sensor}", unit="kind"):
         trained[kind], used[kind] = quality.settle(sensor, opened, kind, seed)
         (folder / "coarse").mkdir(exist_ok=True)
         coarse.write_trained(trained[kind], folder / "coarse" / _coarse_name(state, sensor, kind))
@@ -127,7 +132,7 @@ def _trained(folder: Path, state: IndexState, sensors: Mapping[str, SensorState]
             folder / "segments" / segment.state.name,
             trained,
         )
-        for number, segment in enumerate(opened[sensor].segments)
+        for number, segment in enumerate(track(opened[sensor].segments, f"Filling lists of {sensor}", unit="segment"))
     )
     # Recall is measured on the files as they will be read.
     unknown = {

@@ -124,6 +124,16 @@ def test_what_the_lists_were_not_made_for_has_them_made_anew(tmp_path, monkeypat
     assert [path.name for path in (tmp_path / "coarse").iterdir()] == [after.name]
 
 
+def test_lists_that_became_too_long_are_made_anew(tmp_path):
+    assert coarse_of(add(tmp_path, SCENES[:3])).lists == 16
+    assert coarse_of(add(tmp_path, SCENES[3:])).lists == 16
+    more = [clustered(f"p{i}", 400, 60 + i, CENTRES, 20_000 + 400 * i) for i in range(2)]
+    grown = add(tmp_path, more)
+    assert coarse_of(grown).trained_on == grown.count(SENTINEL2) == 5600
+    assert coarse_of(grown).lists == number_of_lists(5600) > 16
+    assert recall(grown, [*SCENES, *more]) >= 0.985
+
+
 def test_an_index_that_grows_past_the_limit_gets_lists_and_one_below_it_has_none(tmp_path):
     small = add(tmp_path, SCENES[:2])
     assert small.state.sensors["sentinel2"].coarse == {}
