@@ -10,6 +10,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import psutil
 
 from jepa_core.catalog import current_model
 from jepa_core.descriptors import read_descriptors
@@ -94,10 +95,9 @@ def bytes_of(folder: Path, full: bool) -> int:
 class Reference:
     """Exact search by faiss over float32, and which of its hits an index finds."""
 
-    def __init__(self, vectors: np.ndarray, ids: list[str]) -> None:
+    def __init__(self, vectors: np.ndarray) -> None:
         self.flat = faiss.IndexFlatIP(DIMENSION)
         self.flat.add(vectors.astype("float32"))
-        self.ids = np.array(ids, dtype=object)
 
     def recall(self, index, queries: np.ndarray, where: Filter = EVERYTHING, kept: np.ndarray | None = None) -> float:
         selector = None
@@ -151,9 +151,11 @@ def main(count: int, made: str) -> None:
         figures["build_s"] = change(folder, Change(scenes_of(vectors, 0)))
         figures["bytes_per_vector"] = bytes_of(folder, full=False) / count
         figures["bytes_per_full_vector"] = bytes_of(folder, full=True) / count
-        ids = [name for scene in scenes_of(vectors, 0) for name in scene.patches["patch_id"]]
-        reference = Reference(vectors, ids)
+        reference = Reference(vectors)
+        process = psutil.Process()
+        before = process.memory_info().rss
         index = open_index(folder)
+        figures["opening_mb"] = (process.memory_info().rss - before) / 1e6
         coarse = index.state.sensors["sentinel2"].coarse["same"]
         print(coarse, flush=True)
         figures["recall_stored"] = coarse.recall
@@ -197,7 +199,26 @@ def main(count: int, made: str) -> None:
         index = open_index(folder)
         figures["recall_after_withdrawing"] = reference.recall(index, queries, kept=kept)
         figures["single_ms_after_withdrawing"] = 1000 * single(index, queries)
+    figures |= grown(vectors[: count // 5], queries)
     print(json.dumps({"made": made, **figures}))
+
+
+def grown(vectors: np.ndarray, queries: np.ndarray) -> dict[str, float]:
+    """A fifth of the vectors added at once and in forty changes: recall and latency of both."""
+    reference, scenes = Reference(vectors), list(scenes_of(vectors, 0))
+    figures: dict[str, float] = {}
+    for name, parts in (("one_build", 1), ("forty_adds", 40)):
+        step = -(-len(scenes) // parts)
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "index"
+            starts = range(0, len(scenes), step)
+            figures[f"{name}_s"] = sum(change(folder, Change(scenes[start : start + step])) for start in starts)
+            index = open_index(folder)
+            figures[f"{name}_recall"] = reference.recall(index, queries)
+            figures[f"{name}_single_ms"] = 1000 * single(index, queries)
+            figures[f"{name}_segments"] = len(index.state.sensors["sentinel2"].segments)
+        print({k: v for k, v in figures.items() if k.startswith(name)}, flush=True)
+    return figures
 
 
 if __name__ == "__main__":
