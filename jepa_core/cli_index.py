@@ -36,15 +36,15 @@ def status(variant: Variant = "crjepa") -> None:
 def compact(variant: Variant = "crjepa") -> None:
     """Rewrite the variant's current index without withdrawn rows, and train its quantisers anew."""
     with plain_errors("index compact"):
-        from jepa_core.index.sync import current_index, states
-        from jepa_core.index.writer import writing
+        from jepa_core.index.sync import compact as rewrite
+        from jepa_core.index.sync import current_index
         from jepa_core.stages import size_of
 
-        for folder, _ in states(current_index(open_store(), variant)):
-            before = size_of(folder)
-            with writing(folder, waiting=typer.echo) as writer:
-                writer.compact()
-            typer.echo(f"{folder}: {before / 1e6:,.1f} MB before, {size_of(folder) / 1e6:,.1f} MB now")
+        store = open_store()
+        folder = current_index(store, variant).folder
+        before = size_of(folder)
+        rewrite(store, variant, say=typer.echo)
+        typer.echo(f"{folder}: {before / 1e6:,.1f} MB before, {size_of(folder) / 1e6:,.1f} MB now")
 
 
 @app.command()
@@ -53,7 +53,7 @@ def prune(variant: Variant = "crjepa") -> None:
     with plain_errors("index prune"):
         from jepa_core.index.sync import prune as remove_old
 
-        removed = remove_old(open_store(), variant)
+        removed = remove_old(open_store(), variant, say=typer.echo)
         for folder in removed:
             typer.echo(f"removed {folder}")
         typer.echo(f"{len(removed)} indexes removed")

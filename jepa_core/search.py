@@ -57,7 +57,16 @@ class Place:
     """Whose patch."""
 
     time: datetime | None = None
-    """The one nearest to it; the latest where None."""
+    """The one nearest to it, with a time zone; the latest where None."""
+
+    def __post_init__(self) -> None:
+        """Refuses what is no place.
+
+        Raises:
+            JepaError: it is none.
+        """
+        if not (-180 <= self.lon <= 180 and -90 <= self.lat <= 90):
+            raise JepaError(f"{self.lon:g}, {self.lat:g} is no longitude and latitude in degrees")
 
 
 Example = StoredPatch | ImageFile | Place

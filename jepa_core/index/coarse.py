@@ -11,6 +11,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from jepa_core.index.files import FileState, write_faiss
+
 REFINE = 4
 """Candidates scored by their full vectors, for each hit wanted."""
 
@@ -23,7 +25,10 @@ class Coarse:
     """What a search through lists goes by."""
 
     name: str
-    """Of the files."""
+    """Of its file under `coarse/`."""
+
+    file: FileState
+    """The file."""
 
     probes: int
     """Lists that a search looks through."""
@@ -146,9 +151,10 @@ def sample_size(lists: int) -> int:
     return _POINTS_A_CENTROID * lists
 
 
-def write_trained(trained: Trained, path: Path) -> None:
+def write_trained(trained: Trained, path: Path) -> FileState:
     """Writes the quantiser."""
-    faiss.write_index(trained.index, str(path))
+    write_faiss(path, faiss.write_index, trained.index)
+    return FileState.of(path)
 
 
 def open_trained(path: Path) -> Trained:
@@ -173,9 +179,7 @@ def write_lists(path: Path, trained: Trained, vectors: np.ndarray, assigned: np.
         ids = np.arange(start, start + len(part), dtype=np.int64)
         lists = assigned[start : start + block].astype(np.int64)
         index.add_core(len(part), faiss.swig_ptr(part), faiss.swig_ptr(ids), faiss.swig_ptr(lists))
-    writer = faiss.FileIOWriter(str(path))
-    faiss.write_InvertedLists(index.invlists, writer)
-    del writer
+    write_faiss(path, faiss.write_InvertedLists, index.invlists)
     index.reset()
 
 
@@ -187,7 +191,6 @@ def open_lists(path: Path, trained: Trained, assigned: np.ndarray) -> Lists:
     index.own_fields = False
     index.sq = whole.sq
     index.is_trained = True
-    reader = faiss.FileIOReader(str(path))
-    lists = faiss.read_InvertedLists(reader, faiss.IO_FLAG_MMAP)
-    index.replace_invlists(lists, False)
-    return Lists(index, assigned, (trained, reader, lists))
+    # The index owns the lists: they are unmapped with it.
+    index.replace_invlists(faiss.read_InvertedLists(faiss.FileIOReader(str(path)), faiss.IO_FLAG_MMAP), True)
+    return Lists(index, assigned, trained)

@@ -59,6 +59,12 @@ class Filter:
             raise FilterError(f"an area has to be a polygon or several, not a {self.area.geom_type}")
         if self.area is not None and not self.area.is_valid:
             raise FilterError(f"the area is no valid polygon: {shapely.is_valid_reason(self.area)}")
+        if self.area is not None:
+            west, south, east, north = self.area.bounds
+            if not (west >= -180 and south >= -90 and east <= 180 and north <= 90):
+                raise FilterError(
+                    f"the area reaches from {west:g}, {south:g} to {east:g}, {north:g}: degrees are meant"
+                )
         for name, moment in (("start", self.start), ("end", self.end)):
             if moment is not None and moment.tzinfo is None:
                 raise FilterError(f"the {name} {moment} has no time zone; UTC is written as {moment.isoformat()}Z")
@@ -82,12 +88,12 @@ def read_area(path: Path) -> shapely.Geometry:
     """
     try:
         parsed = json.loads(path.read_text())
-        polygons = [shapely.from_geojson(json.dumps(geometry)) for geometry in _geometries(parsed)]
+        area = shapely.union_all([shapely.from_geojson(json.dumps(geometry)) for geometry in _geometries(parsed)])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
         raise FilterError(f"{path} is not readable as GeoJSON: {error}") from error
-    if not polygons:
+    if area.is_empty:
         raise FilterError(f"{path} holds no geometry")
-    return shapely.union_all(polygons)
+    return area
 
 
 def _geometries(parsed: dict[str, Any]) -> list[dict[str, Any]]:

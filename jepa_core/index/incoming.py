@@ -48,6 +48,9 @@ class Written:
     scenes: set[str]
     """Ids of the scenes in them."""
 
+    empty: set[str]
+    """Ids of scenes that came without patches: what was there of them goes."""
+
 
 class IncomingScenes:
     """Writes the scenes of one change; nothing of it is part of the index yet."""
@@ -72,7 +75,7 @@ class IncomingScenes:
 
         Args:
             sensor: its name.
-            scenes: taken one by one; those without patches are passed over.
+            scenes: taken one by one.
             there: the sensor's part of the index, for its quantisers.
 
         Raises:
@@ -80,13 +83,15 @@ class IncomingScenes:
             BrokenIndexError: a scene comes twice.
         """
         names: set[str] = set()
+        empty: set[str] = set()
         segments: list[SegmentState] = []
         waiting: list[Part] = []
         rows = 0
         for scene in scenes:
-            if scene.scene_id in names:
+            if scene.scene_id in names | empty:
                 raise BrokenIndexError(f"the {sensor} scene {scene.scene_id} comes twice in one change")
             if len(scene.patches) == 0:
+                empty.add(scene.scene_id)
                 continue
             names.add(scene.scene_id)
             waiting.append(self._part(sensor, scene))
@@ -96,7 +101,7 @@ class IncomingScenes:
                 waiting, rows = [], 0
         if waiting:
             segments.append(self._segment(waiting, there))
-        return Written(tuple(segments), names)
+        return Written(tuple(segments), names, empty)
 
     def check_ids(self, there: Mapping[str, SensorIndex], gone: Mapping[str, Collection[str]]) -> None:
         """Makes sure that no two patches of the index share an id.

@@ -1,10 +1,11 @@
 """Training a coarse quantiser, and how much a search through its lists finds of what exact search finds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jepa_core.index import sensor_index
 from jepa_core.index.coarse import Coarse, Trained, number_of_lists, sample_size, train
 from jepa_core.index.filters import Filter
 from jepa_core.index.sensor_index import SensorIndex
@@ -19,10 +20,14 @@ _AIM = 0.995
 _QUERIES = 500
 """Held-out queries to choose with, and as many to measure with."""
 
-_K = 10
+_K = sensor_index.MEASURED_K
 
 _TIE = 1e-5
 """Cosines that differ by less are equal: faiss and numpy add up in another order."""
+
+
+_HELD_OUT = 8
+"""Vectors whose id is a multiple of it train no quantiser: queries to measure with are taken from them."""
 
 
 @dataclass(frozen=True)
@@ -33,74 +38,68 @@ class HeldOut:
     """Float32 (queries, dimension)."""
 
     rows: np.ndarray
-    """Row of each in the index, which is then no hit; -1 where it is another sensor's."""
+    """Row of each in the index, which is then no hit; -1 where it is of another sensor."""
 
     tenth: np.ndarray
     """Cosine of the tenth of the exact hits, (queries,)."""
 
 
-def sample_rows(side: SensorIndex, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Some rows that are in the index, drawn from all of them alike, sorted."""
-    alive = side.alive(Filter())
-    kept = [
-        np.arange(len(segment.rows)) if mask is None else np.flatnonzero(mask)
-        for segment, mask in zip(side.segments, alive, strict=True)
-    ]
-    rows = np.concatenate([part + offset for part, offset in zip(kept, side.offsets[:-1], strict=True)])
-    return np.sort(rng.choice(rows, min(count, len(rows)), replace=False))
-
-
-def settle(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, seed: int) -> tuple[Trained, np.ndarray]:
-    """Trains a quantiser on a sample of a sensor's vectors; gives it and the rows that it was trained with."""
-    side = sensors[sensor]
+def train_quantiser(side: SensorIndex, kind: Purpose, seed: int) -> Trained:
+    """Trains a quantiser on vectors drawn from all that the index holds alike, but for those that are held out."""
     lists = number_of_lists(side.live)
-    rows = sample_rows(side, sample_size(lists), np.random.default_rng([seed, 0]))
-    return train(side.vectors(kind, rows), lists, seed), rows
+    rows = _sample(_rows(side, held_out=False), sample_size(lists), np.random.default_rng([seed, 0]))
+    return train(side.vectors(kind, rows), lists, seed)
 
 
-def held_out(
-    sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, count: int, trained_with: np.ndarray, seed: int
-) -> HeldOut:
-    """Queries as users ask them: of the same sensor, or of the others where the descriptors are for that.
+def held_out(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, count: int, seed: int) -> HeldOut:
+    """Queries as users ask them: of the same sensor; for searches across sensors half of them of the others.
 
     Args:
         sensor: name of the gallery's sensor.
         sensors: all sensors of the index.
         kind: of descriptors.
         count: queries wanted.
-        trained_with: rows of the sensor that the quantiser was trained with.
         seed: of the choice.
     """
     side, rng = sensors[sensor], np.random.default_rng([seed, 1])
-    others = [other for name, other in sensors.items() if name != sensor and other.live]
-    if kind == "cross" and others:
-        share = -(-count // len(others))
-        vectors = np.concatenate([other.vectors(kind, sample_rows(other, share, rng)) for other in others])
-        rows = np.full(len(vectors), -1, np.int64)
-    else:
-        rows = np.setdiff1d(sample_rows(side, count + len(trained_with), rng), trained_with)
-        rows = np.sort(rng.choice(rows, min(count, len(rows)), replace=False))
-        vectors = side.vectors(kind, rows)
+    others = [other for name, other in sensors.items() if name != sensor and other.live and kind == "cross"]
+    share = -(-count // (2 * len(others))) if others else 0
+    foreign = [other.vectors(kind, _sample(_rows(other, held_out=True), share, rng)) for other in others]
+    own = _sample(_rows(side, held_out=True), count - sum(len(part) for part in foreign), rng)
+    vectors = np.concatenate([side.vectors(kind, own), *foreign])
+    rows = np.concatenate([own, np.full(len(vectors) - len(own), -1)])
     order = rng.permutation(len(vectors))
     vectors, rows = vectors[order], rows[order]
     scores, found = side.exact(vectors, kind, _K + 1, side.alive(Filter()))
     return HeldOut(vectors, rows, _without(scores, found, rows)[:, -1])
 
 
+def _rows(side: SensorIndex, held_out: bool) -> np.ndarray:
+    """Rows that are in the index, of those that are held out or of the others."""
+    parts = []
+    for segment, kept, offset in zip(side.segments, side.alive(Filter()), side.offsets[:-1], strict=True):
+        chosen = np.empty(len(segment.rows), bool)
+        chosen[segment.rows.values("sorted_rows")] = (segment.rows.values("sorted_ids") % _HELD_OUT == 0) == held_out
+        parts.append(np.flatnonzero(chosen if kept is None else chosen & kept.mask) + offset)
+    return np.concatenate(parts)
+
+
+def _sample(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sort(rng.choice(rows, min(count, len(rows)), replace=False))
+
+
 def recall(side: SensorIndex, kind: Purpose, queries: HeldOut, probes: int) -> float:
     """Share of the ten hits that score as the ten of exact search do, over the queries."""
     near, lists = side.trained[kind].nearest_lists(queries.vectors, probes)
-    scores, found = side.through_lists(queries.vectors, kind, _K + 1, side.alive(Filter()), near, lists)
+    scores, found = side.in_lists(queries.vectors, kind, _K + 1, side.alive(Filter()), near, lists)
     kept = _without(scores, found, queries.rows)
     return float((kept >= queries.tenth[:, None] - _TIE).mean())
 
 
-def tuned(
-    sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, name: str, trained_with: np.ndarray, seed: int
-) -> Coarse:
-    """The fewest probes, doubled from 1, that reach the aim; recall is then measured with other queries."""
+def tuned(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, untuned: Coarse, seed: int) -> Coarse:
+    """The quantiser with the fewest probes, doubled from 1, that reach the aim, and the recall of other queries."""
     side = sensors[sensor]
-    queries = held_out(sensor, sensors, kind, 2 * _QUERIES, trained_with, seed)
+    queries = held_out(sensor, sensors, kind, 2 * _QUERIES, seed)
     half = len(queries.rows) // 2
     choosing, measuring = (
         HeldOut(queries.vectors[part], queries.rows[part], queries.tenth[part])
@@ -110,21 +109,15 @@ def tuned(
     probes = 1
     while probes < lists and recall(side, kind, choosing, probes) < _AIM:
         probes *= 2
-    return Coarse(
-        name=name,
-        probes=probes,
-        recall=recall(side, kind, measuring, probes),
-        queries=len(measuring.rows),
-        lists=lists,
-        trained_on=side.live,
-    )
+    found = recall(side, kind, measuring, probes)
+    return replace(untuned, probes=probes, recall=found, queries=len(measuring.rows))
 
 
 def measured(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, coarse: Coarse, seed: int) -> Coarse:
     """The quantiser with its recall measured again."""
-    queries = held_out(sensor, sensors, kind, _QUERIES, np.empty(0, np.int64), seed)
+    queries = held_out(sensor, sensors, kind, _QUERIES, seed)
     found = recall(sensors[sensor], kind, queries, coarse.probes)
-    return Coarse(**{**vars(coarse), "recall": found, "queries": len(queries.rows)})
+    return replace(coarse, recall=found, queries=len(queries.rows))
 
 
 def _without(scores: np.ndarray, found: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -133,14 +133,19 @@ class DescriptorIndex:
         check_unit(vectors, "queries")
         side, kind = self._side(sensor), serving(purpose, self.state.kinds)
         queries = np.ascontiguousarray(vectors, np.float32)
-        fetched = k + len(without)
-        while True:
-            scores, rows = side.nearest(queries, kind, fetched, where)
+        patches: list[list[Patch]] = [[]] * len(queries)
+        cosines: list[list[float]] = [[]] * len(queries)
+        part, fetched = np.arange(len(queries)), k + len(without)
+        while len(part):
+            scores, rows = side.nearest(queries[part], kind, fetched, where)
             hits = chosen(_hits(side, scores, rows), k, one_per_cell, without)
+            for query, found, of_found in zip(part.tolist(), hits.patches, hits.scores, strict=True):
+                patches[query], cosines[query] = found, of_found
             # Where hits fell away, more are fetched, until there are enough or none are left.
-            if rows.shape[1] < fetched or all(len(found) == k for found in hits.patches):
-                return hits
+            short = [len(found) < k for found in hits.patches]
+            part = part[short] if rows.shape[1] == fetched else part[:0]
             fetched *= 4
+        return Hits(patches, cosines)
 
     def vector(self, patch_id: str, purpose: Purpose, sensor: Sensor) -> np.ndarray:
         """The stored vector of a patch, (1, dimension).
@@ -166,8 +171,8 @@ class DescriptorIndex:
         found: list[Patch] = []
         for segment in self._side(sensor).segments:
             shown = segment.rows.covering(lon, lat)
-            alive = segment.alive(EVERYTHING)
-            found += segment.patches(np.flatnonzero(shown if alive is None else shown & alive))
+            alive = segment.kept(EVERYTHING)
+            found += segment.patches(np.flatnonzero(shown if alive is None else shown & alive.mask))
         return found
 
     def _side(self, sensor: Sensor) -> SensorIndex:

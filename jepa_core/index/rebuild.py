@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from jepa_core.index import coarse, incoming, quality, sensor_index
 from jepa_core.index.coarse import Coarse, Trained
 from jepa_core.index.reader import open_sensor
@@ -101,8 +103,11 @@ def _to_put_together(segments: Sequence[SegmentState]) -> list[int]:
             size, rows = size + 1, rows // _TOGETHER
         by_size.setdefault(size, []).append(i)
     for alike in by_size.values():
-        if len(alike) >= _TOGETHER and sum(segments[i].live for i in alike) <= incoming.SEGMENT_ROWS:
-            return alike
+        smallest = sorted(alike, key=lambda i: segments[i].live)
+        together = np.cumsum([segments[i].live for i in smallest])
+        fitting = smallest[: int(np.sum(together <= incoming.SEGMENT_ROWS))]
+        if len(fitting) >= _TOGETHER:
+            return sorted(fitting)
     return []
 
 
@@ -120,11 +125,13 @@ def _trained(folder: Path, state: IndexState, sensors: Mapping[str, SensorState]
     opened = _opened(folder, sensors)
     seed = state.change
     trained: dict[Purpose, Trained] = {}
-    used = {}
+    untuned = {}
+    (folder / "coarse").mkdir(exist_ok=True)
     for kind in track(state.kinds, f"Training lists of {sensor}", unit="kind"):
-        trained[kind], used[kind] = quality.settle(sensor, opened, kind, seed)
-        (folder / "coarse").mkdir(exist_ok=True)
-        coarse.write_trained(trained[kind], folder / "coarse" / _coarse_name(state, sensor, kind))
+        trained[kind] = quality.train_quantiser(opened[sensor], kind, seed)
+        name = f"{state.change:08d}-{sensor}-{kind}.faiss"
+        file = coarse.write_trained(trained[kind], folder / "coarse" / name)
+        untuned[kind] = Coarse(name, file, 1, 0.0, 0, trained[kind].lists, opened[sensor].live)
     segments = tuple(
         relist_segment(
             folder / "segments" / f"{state.change:08d}-{sensor}-listed{number}",
@@ -135,15 +142,10 @@ def _trained(folder: Path, state: IndexState, sensors: Mapping[str, SensorState]
         for number, segment in enumerate(track(opened[sensor].segments, f"Filling lists of {sensor}", unit="segment"))
     )
     # Recall is measured on the files as they will be read.
-    unknown = {
-        kind: Coarse(_coarse_name(state, sensor, kind), 1, 0.0, 0, trained[kind].lists, opened[sensor].live)
-        for kind in state.kinds
-    }
-    part = replace(sensors[sensor], segments=segments, coarse=unknown, changed=0)
+    part = replace(sensors[sensor], segments=segments, coarse=untuned, changed=0)
     opened[sensor] = open_sensor(folder, part)
-    settled = {kind: quality.tuned(sensor, opened, kind, unknown[kind].name, used[kind], seed) for kind in state.kinds}
+    settled = {
+        kind: quality.tuned(sensor, opened, kind, untuned[kind], seed)
+        for kind in track(state.kinds, f"Measuring recall of {sensor}", unit="kind")
+    }
     return replace(part, coarse=settled)
-
-
-def _coarse_name(state: IndexState, sensor: str, kind: Purpose) -> str:
-    return f"{state.change:08d}-{sensor}-{kind}.faiss"

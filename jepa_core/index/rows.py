@@ -16,6 +16,9 @@ from rasterio.warp import transform
 from jepa_core.index.filters import Filter
 from jepa_core.index.ids import vector_id
 
+_LEAST_METRES_A_DEGREE = 100_000
+"""Less than any degree of latitude has."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA = pa.schema(
@@ -137,13 +140,19 @@ class Rows:
 
     def covering(self, lon: float, lat: float) -> np.ndarray:
         """Which rows show a point, in degrees; (rows,) of bool."""
+        shown = np.zeros(len(self), bool)
+        # Only what is near is looked at: far from its zone a projection has no answer.
+        reach = (self.values("xmax") - self.values("xmin")) / _LEAST_METRES_A_DEGREE
+        east = (self.values("lon") - lon + 180) % 360 - 180
+        near = np.abs(self.values("lat") - lat) <= reach
+        near &= np.abs(east) * np.cos(np.radians(lat)) <= reach
         column = self.table["crs"].chunk(0)
         zones = column.indices.to_numpy(zero_copy_only=True)
-        shown = np.zeros(len(self), bool)
-        for zone, crs in enumerate(column.dictionary.to_pylist()):
-            (x,), (y,) = transform("EPSG:4326", crs, [lon], [lat])
-            inside = (self.values("xmin") <= x) & (x < self.values("xmax"))
-            shown |= (zones == zone) & inside & (self.values("ymin") < y) & (y <= self.values("ymax"))
+        for zone in np.unique(zones[near]):
+            (x,), (y,) = transform("EPSG:4326", column.dictionary[int(zone)].as_py(), [lon], [lat])
+            rows = np.flatnonzero(near & (zones == zone))
+            inside = (self.values("xmin")[rows] <= x) & (x < self.values("xmax")[rows])
+            shown[rows] = inside & (self.values("ymin")[rows] < y) & (y <= self.values("ymax")[rows])
         return shown
 
     def passing(self, where: Filter) -> np.ndarray:
@@ -172,9 +181,11 @@ class Rows:
             west, south, east, north = where.area.bounds
             lon, lat = self.values("lon"), self.values("lat")
             near = np.flatnonzero(kept & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north))
-            shapely.prepare(where.area)
+            # Of its own: what is prepared must not be shared by threads, and shards are searched in threads.
+            area = shapely.from_wkb(shapely.to_wkb(where.area))
+            shapely.prepare(area)
             kept = np.zeros(len(self), bool)
-            kept[near] = shapely.intersects_xy(where.area, lon[near], lat[near])
+            kept[near] = shapely.intersects_xy(area, lon[near], lat[near])
         return kept
 
 

@@ -1,10 +1,11 @@
 """A segment: scenes that were written to the index together, in files that never change."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,10 +14,11 @@ from jepa_core import atomic
 from jepa_core.index import coarse as coarse_lists
 from jepa_core.index.coarse import Lists, Trained
 from jepa_core.index.errors import BrokenIndexError
+from jepa_core.index.files import FileState, same_file
 from jepa_core.index.filters import Filter
 from jepa_core.index.rows import Patch, Rows, open_rows, write_rows
-from jepa_core.index.state import FileState, SegmentState
-from jepa_core.index.vectors import FullVectors, open_vectors, write_vectors
+from jepa_core.index.state import SegmentState
+from jepa_core.index.vectors import FullVectors, open_vectors, selector_of, write_vectors
 from jepa_core.tables import SEGMENT_SCENES, InvalidTableError, read_table, write_table
 from jepa_core.vectors import PURPOSES, Purpose
 
@@ -36,6 +38,24 @@ class Part:
 
     assigned: Mapping[Purpose, np.ndarray]
     """By kind: list of each row, int32; for the kinds that have a coarse quantiser."""
+
+
+class Kept:
+    """Rows of a segment that a search may find."""
+
+    def __init__(self, mask: np.ndarray) -> None:
+        """Keeps which they are, (rows,) of bool."""
+        self.mask = mask
+
+    @cached_property
+    def count(self) -> int:
+        """How many."""
+        return int(self.mask.sum())
+
+    @cached_property
+    def selector(self) -> faiss.IDSelector:
+        """The same for faiss."""
+        return selector_of(self.mask)
 
 
 class Segment:
@@ -83,15 +103,22 @@ class Segment:
         found: list[str] = self._names[np.searchsorted(self._starts, rows, "right") - 1].tolist()
         return found
 
-    def alive(self, where: Filter) -> np.ndarray | None:
-        """Rows that a search may find, (rows,) of bool; None for all of them."""
-        if where.passes_all and not self.state.withdrawn:
-            return None
+    def kept(self, where: Filter) -> "Kept | None":
+        """Rows that a search may find; None for all of them."""
+        return self._live if where.passes_all else Kept(self._passing(where))
+
+    @cached_property
+    def _live(self) -> "Kept | None":
+        # Most searches have no filter: what was withdrawn is worked out once.
+        return Kept(self._passing(Filter())) if self.state.withdrawn else None
+
+    def _passing(self, where: Filter) -> np.ndarray:
         kept = self.rows.passing(where)
-        left_out = set(self.state.withdrawn)
         if where.scenes:
-            left_out |= set(range(len(self._names))) - set(self.numbers_of(where.scenes))
-        for number in left_out:
+            kept_scenes = np.zeros(len(self._names), bool)
+            kept_scenes[self.numbers_of(where.scenes)] = True
+            kept &= np.repeat(kept_scenes, self._stops - self._starts)
+        for number in self.state.withdrawn:
             kept[self._starts[number] : self._stops[number]] = False
         return kept
 
@@ -115,8 +142,8 @@ class Segment:
 
     def part(self) -> Part:
         """All that is still in the index, scene by scene in the order of the rows."""
-        alive = self.alive(Filter())
-        kept = np.arange(len(self.rows)) if alive is None else np.flatnonzero(alive)
+        alive = self.kept(Filter())
+        kept = np.arange(len(self.rows)) if alive is None else np.flatnonzero(alive.mask)
         scenes = self.scenes.drop(index=list(self.state.withdrawn))
         stops = (scenes["stop"] - scenes["start"]).cumsum()
         starts = stops - (scenes["stop"] - scenes["start"])
@@ -174,7 +201,7 @@ def relist_segment(folder: Path, segment: Segment, old: Path, trained: Mapping[P
     with atomic.new_folder(folder) as temporary:
         kept = {k: v for k, v in segment.state.files.items() if not k.endswith((".lists", ".assigned.npy"))}
         for name in kept:
-            os.link(old / name, temporary / name)
+            same_file(old / name, temporary / name)
         vectors = {kind: segment.vectors[kind].half for kind in trained}
         _write_lists(
             temporary, trained, vectors, {kind: assign(quantiser, vectors[kind]) for kind, quantiser in trained.items()}
@@ -207,11 +234,12 @@ def open_segment(folder: Path, state: SegmentState, trained: Mapping[Purpose, Tr
         BrokenIndexError: a file is missing, cut short or unreadable; the message names it.
     """
     for name, file in state.files.items():
-        path = folder / name
-        if not path.exists():
-            raise BrokenIndexError(f"{path} is missing")
-        if path.stat().st_size != file.bytes:
-            raise BrokenIndexError(f"{path} has {path.stat().st_size:,} bytes, not {file.bytes:,}")
+        try:
+            size = (folder / name).stat().st_size
+        except FileNotFoundError as error:
+            raise BrokenIndexError(f"{folder / name} is missing") from error
+        if size != file.bytes:
+            raise BrokenIndexError(f"{folder / name} has {size:,} bytes, not {file.bytes:,}")
     kinds = [kind for kind in PURPOSES if f"{kind}.vectors" in state.files]
     try:
         lists = {}

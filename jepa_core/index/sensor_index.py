@@ -8,21 +8,24 @@ import numpy as np
 from jepa_core.index.coarse import REFINE, Coarse, Trained
 from jepa_core.index.filters import Filter
 from jepa_core.index.rows import Patch
-from jepa_core.index.segment import Segment
-from jepa_core.index.vectors import best, selector_of
+from jepa_core.index.segment import Kept, Segment
+from jepa_core.index.vectors import best
 from jepa_core.vectors import Purpose
 
 EXACT_BELOW = 100_000
 """As many vectors, in the index or left by a filter, are compared one by one: it takes about 4 ms."""
 
+MEASURED_K = 10
+"""Hits that recall is measured with; for more of them, more lists are looked through."""
+
 _MANY = 32
 """Queries from which on matrix products are faster than looking at each vector in turn."""
 
-_QUERIES = 256
-"""Queries searched at once: their candidates are held in memory."""
+_CANDIDATES = 65_536
+"""Candidates of all queries that are scored at once: they are held in memory."""
 
-Alive = Sequence[np.ndarray | None]
-"""By segment: rows that a search may find, (rows,) of bool; None for all of them."""
+Alive = Sequence[Kept | None]
+"""By segment: rows that a search may find; None for all of them."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class SensorIndex:
         """Number of each segment's first row, and of all rows."""
         return np.cumsum([0, *(len(segment.rows) for segment in self.segments)])
 
-    def alive(self, where: Filter) -> list[np.ndarray | None]:
+    def alive(self, where: Filter) -> list[Kept | None]:
         """Rows that a filter leaves, by segment."""
-        return [segment.alive(where) for segment in self.segments]
+        return [segment.kept(where) for segment in self.segments]
 
     def nearest(self, queries: np.ndarray, kind: Purpose, k: int, where: Filter) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest that a filter leaves: exactly where they are few, else through the lists.
+        """The k nearest that a filter leaves: exactly where they are few or many are wanted, else through the lists.
 
         Args:
             queries: float32 (queries, dimension), unit norm.
@@ -62,22 +65,23 @@ class SensorIndex:
             where: the filter.
 
         Returns:
-            Scores and rows, (queries, k or as many as are left), best first; where lists gave fewer, the last rows
-            are -1.
+            Scores and rows, (queries, k or as many as are left), best first.
         """
         alive = self.alive(where)
         left = sum(
-            len(segment.rows) if kept is None else int(kept.sum())
+            len(segment.rows) if kept is None else kept.count
             for segment, kept in zip(self.segments, alive, strict=True)
         )
         k = min(k, left)
         if k == 0:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        if kind not in self.coarse or left <= EXACT_BELOW:
+        if kind not in self.coarse or left <= EXACT_BELOW or 10 * k * REFINE > left:
             return self.exact(queries, kind, k, alive)
-        parts = [queries[start : start + _QUERIES] for start in range(0, len(queries), _QUERIES)]
-        look = self._through_lists if where.passes_all else self._until_settled
-        found = [look(part, kind, k, alive) for part in parts]
+        at_once = max(1, _CANDIDATES // (k * REFINE))
+        found = [
+            self._through_lists(queries[start : start + at_once], kind, k, alive, as_measured=where.passes_all)
+            for start in range(0, len(queries), at_once)
+        ]
         return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
 
     def exact(self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive) -> tuple[np.ndarray, np.ndarray]:
@@ -86,17 +90,17 @@ class SensorIndex:
         for segment, kept, offset in zip(self.segments, alive, self.offsets[:-1], strict=True):
             full = segment.vectors[kind]
             if len(queries) >= _MANY:
-                found, at = full.nearest_of_many(queries, k, kept)
+                found, at = full.nearest_of_many(queries, k, None if kept is None else kept.mask)
             else:
-                found, at = full.nearest(queries, k, None if kept is None else selector_of(kept))
+                found, at = full.nearest(queries, k, None if kept is None else kept.selector)
             scores.append(np.where(at >= 0, found, -np.inf))
             rows.append(np.where(at >= 0, at + offset, -1))
         return best(k, scores, rows)
 
-    def through_lists(
+    def in_lists(
         self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive, near: np.ndarray, lists: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest among those in some lists; as `nearest`.
+        """The k nearest among those in some lists; as `nearest`, with rows of -1 where there are fewer.
 
         Args:
             queries: float32 (queries, dimension).
@@ -108,48 +112,53 @@ class SensorIndex:
         """
         scores, rows = [], []
         for segment, kept, offset in zip(self.segments, alive, self.offsets[:-1], strict=True):
-            selector = None if kept is None else selector_of(kept)
+            selector = None if kept is None else kept.selector
             at = segment.lists[kind].candidates(queries, min(k * REFINE, len(segment.rows)), near, lists, selector)
             exact = np.einsum("qd,qcd->qc", queries, segment.vectors[kind].of(np.maximum(at, 0)))
             scores.append(np.where(at >= 0, exact, -np.inf))
             rows.append(np.where(at >= 0, at + offset, -1))
         return best(k, scores, rows)
 
-    def _through_lists(self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest among those in as many lists as recall was measured with."""
-        near, lists = self.trained[kind].nearest_lists(queries, self.coarse[kind].probes)
-        return self.through_lists(queries, kind, k, alive, near, lists)
+    def _through_lists(
+        self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive, as_measured: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k nearest of those that may be found.
 
-    def _until_settled(self, queries: np.ndarray, kind: Purpose, k: int, alive: Alive) -> tuple[np.ndarray, np.ndarray]:
-        """The k nearest among those that a filter leaves.
-
-        A filter that has to do with what vectors look like leaves next to nothing of the nearest lists. So a search
-        looks at as many vectors as one without a filter does, and goes on until twice as many bring nothing better.
+        Without a filter a search for ten looks through as many lists as recall was measured with. More hits lie in more
+        lists; and a filter that has to do with what vectors look like leaves next to nothing of the nearest ones. Then
+        a search looks at as many vectors in proportion, and goes on until twice as many bring nothing better.
         """
-        trained = self.trained[kind]
-        near, lists = trained.nearest_lists(queries, trained.lists)
-        passed = np.cumsum(self._in_lists(kind, alive)[lists], axis=1)
-        wanted = self.coarse[kind].probes * self.live / trained.lists
         scores = np.full((len(queries), k), -np.inf, np.float32)
         rows = np.full((len(queries), k), -1, np.int64)
-        open_queries = np.arange(len(queries))
-        while len(open_queries):
-            needed = np.minimum(1 + (passed[open_queries] < wanted).sum(axis=1), trained.lists)
-            some = np.ascontiguousarray(lists[open_queries, : needed.max()])
+        going_on = np.arange(len(queries))
+        if as_measured and k <= MEASURED_K:
+            near, lists = self.trained[kind].nearest_lists(queries, self.coarse[kind].probes)
+            scores, rows = self.in_lists(queries, kind, k, alive, near, lists)
+            going_on = np.flatnonzero((rows < 0).any(axis=1))
+        if len(going_on):
+            near, lists = self.trained[kind].nearest_lists(queries[going_on], self.trained[kind].lists)
+            passed = np.cumsum(self._counts(kind, alive)[lists], axis=1)
+            wanted = self.coarse[kind].probes * self.live / lists.shape[1] * max(1, k / MEASURED_K)
+        part = np.arange(len(going_on))
+        while len(part):
+            needed = np.minimum(1 + (passed[part] < wanted).sum(axis=1), lists.shape[1])
+            some = np.ascontiguousarray(lists[part, : needed.max()])
             some[np.arange(some.shape[1]) >= needed[:, None]] = -1
-            some_near = np.ascontiguousarray(near[open_queries, : needed.max()])
-            found, at = self.through_lists(queries[open_queries], kind, k, alive, some_near, some)
-            better = (found > scores[open_queries]).any(axis=1)
-            scores[open_queries], rows[open_queries] = found, at
-            open_queries = open_queries[better & (needed < trained.lists)]
+            some_near = np.ascontiguousarray(near[part, : needed.max()])
+            at = going_on[part]
+            found, found_rows = self.in_lists(queries[at], kind, k, alive, some_near, some)
+            unsettled = (found > scores[at]).any(axis=1) | (found_rows < 0).any(axis=1)
+            scores[at], rows[at] = found, found_rows
+            part = part[unsettled & (needed < lists.shape[1])]
             wanted *= 2
         return scores, rows
 
-    def _in_lists(self, kind: Purpose, alive: Alive) -> np.ndarray:
+    def _counts(self, kind: Purpose, alive: Alive) -> np.ndarray:
+        """How many of the rows that may be found lie in each list."""
         counts = np.zeros(self.trained[kind].lists, np.int64)
         for segment, kept in zip(self.segments, alive, strict=True):
             assigned = segment.lists[kind].assigned
-            counts += np.bincount(assigned if kept is None else assigned[kept], minlength=len(counts))
+            counts += np.bincount(assigned if kept is None else assigned[kept.mask], minlength=len(counts))
         return counts
 
     def vectors(self, kind: Purpose, rows: np.ndarray) -> np.ndarray:

@@ -92,18 +92,19 @@ def open_searchable(folder: Path) -> Searchable:
     Raises:
         BrokenIndexError: it is not there or not whole, or its shards are of several models.
     """
-    parts = [open_index(folder / shard.name) for shard in read_shards(folder) if _begun(folder, shard)]
-    if not parts:
-        raise BrokenIndexError(f"no index at {folder}")
+    while True:
+        shards = read_shards(folder)
+        try:
+            parts = [open_index(folder / shard.name) for shard in shards]
+            break
+        except BrokenIndexError:
+            # It may have been cut in the meantime.
+            if read_shards(folder) == shards:
+                raise
     models = {part.model for part in parts}
     if len(models) > 1:
         raise BrokenIndexError(f"the shards in {folder} are of the models {', '.join(sorted(map(short, models)))}")
     return parts[0] if len(parts) == 1 else ShardedIndex(tuple(parts))
-
-
-def _begun(folder: Path, shard: Shard) -> bool:
-    # The range that was opened last may have no scenes yet.
-    return shard.name == "." or shard.until is not None or (folder / shard.name / FILE).exists()
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ class ShardedIndex:
 
     def serves(self, purpose: Purpose) -> bool:
         """Whether their descriptors mean something for this purpose."""
-        return self.shards[0].serves(purpose)
+        # A shard that was begun and holds no scene yet knows of no kinds.
+        return any(shard.serves(purpose) for shard in self.shards)
 
     def count(self, sensor: Sensor) -> int:
         """Patches of a sensor."""

@@ -6,28 +6,12 @@ from typing import Any
 
 from jepa_core import atomic, versions
 from jepa_core.errors import JepaError
-from jepa_core.fingerprint import file_digest
 from jepa_core.index.coarse import Coarse
 from jepa_core.index.errors import BrokenIndexError
+from jepa_core.index.files import FileState
 from jepa_core.vectors import Purpose
 
 FILE = "index.json"
-
-
-@dataclass(frozen=True)
-class FileState:
-    """A file as it was written."""
-
-    bytes: int
-    """Its size: looked at whenever it is opened."""
-
-    sha256: str
-    """Of its content: looked at by `verify`."""
-
-    @classmethod
-    def of(cls, path: Path) -> "FileState":
-        """State of a file."""
-        return cls(path.stat().st_size, file_digest(path))
 
 
 @dataclass(frozen=True)
@@ -66,7 +50,7 @@ class SensorState:
     """By kind of descriptor; none where all searches are exact."""
 
     changed: int = 0
-    """Vectors added and withdrawn since recall was last measured."""
+    """Vectors added and withdrawn, in all sensors, since recall was last measured."""
 
     @property
     def live(self) -> int:
@@ -113,7 +97,7 @@ def read_state(folder: Path) -> IndexState:
     """
     path = folder / FILE
     if not path.exists():
-        raise BrokenIndexError(f"no index at {folder}")
+        raise BrokenIndexError(f"no index at {folder}; materialize it")
     try:
         fields = atomic.read_json(path)
     except JepaError as error:
@@ -136,7 +120,10 @@ def _sensors(fields: dict[str, Any]) -> dict[str, SensorState]:
                 )
                 for segment in sensor["segments"]
             ),
-            coarse={kind: Coarse(**coarse) for kind, coarse in sensor["coarse"].items()},
+            coarse={
+                kind: Coarse(**{**coarse, "file": FileState(**coarse["file"])})
+                for kind, coarse in sensor["coarse"].items()
+            },
             changed=sensor["changed"],
         )
         for name, sensor in fields.items()

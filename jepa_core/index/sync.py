@@ -1,23 +1,26 @@
 """Bringing a variant's index in line with its descriptors, and making it the one that searches use."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from jepa_core import atomic, versions
 from jepa_core.described_scenes import DescribedScene, described_scenes
 from jepa_core.errors import NotMaterializedError, UnknownNameError
-from jepa_core.index.errors import BrokenIndexError
+from jepa_core.index.errors import BrokenIndexError, plain_write_errors
+from jepa_core.index.files import FileState
 from jepa_core.index.incoming import SceneVectors
 from jepa_core.index.reader import Searchable
 from jepa_core.index.rows import COLUMNS
 from jepa_core.index.shards import cut, home_of, open_searchable, read_shards, write_shards
-from jepa_core.index.state import FILE, FileState, IndexState, read_state
+from jepa_core.index.state import IndexState, read_state
 from jepa_core.index.writer import Change, ChangeSummary, IndexWriter, writing
 from jepa_core.progress import track
 from jepa_core.sensors import SENSORS
 from jepa_core.store import Store
+from jepa_core.vectors import DescriptorError
 
 
 @dataclass(frozen=True)
@@ -64,26 +67,55 @@ def sync_index(
     """
     folder = store.index(variant, model)
     wanted = {name: described_scenes(store, variant, model, SENSORS[name]) for name in sensors}
-    shards = before = read_shards(folder)
-    if scenes_per_shard is not None:
-        shards = cut(before, [scene.time for scenes in wanted.values() for scene in scenes], scenes_per_shard)
     summaries = []
-    # The latest first: where ranges were cut, scenes come to the later one before they leave the earlier.
-    for shard in reversed(shards):
-        if shards != before and shard.name in {known.name for known in before}:
+    with plain_write_errors(folder), _alone(store, variant, say):
+        shards = before = read_shards(folder)
+        if scenes_per_shard is not None:
+            shards = cut(before, [scene.time for scenes in wanted.values() for scene in scenes], scenes_per_shard)
+        # The latest first: where ranges were cut, scenes come to the later one before they leave the earlier.
+        for shard in reversed(shards):
+            if shards != before and shard.name in {known.name for known in before}:
+                write_shards(folder, shards)
+                before = shards
+            mine = {name: [s for s in scenes if home_of(shards, s.time) == shard] for name, scenes in wanted.items()}
+            summaries.append(_sync(folder / shard.name, variant, model, mine, say))
+        if shards != before:
             write_shards(folder, shards)
-            before = shards
-        mine = {name: [s for s in scenes if home_of(shards, s.time) == shard] for name, scenes in wanted.items()}
-        with writing(folder / shard.name, say) as writer:
-            broken = writer.drop_if_broken()
-            if broken is not None:
-                say(f"the index is made anew: {broken}")
-            changes = {name: _difference(name, scenes, writer) for name, scenes in mine.items()}
-            summaries.append(writer.apply(variant, model, changes))
-    if shards != before:
-        write_shards(folder, shards)
-    make_current(store, variant, CurrentIndex(folder, model, model_folder))
+        make_current(store, variant, CurrentIndex(folder, model, model_folder))
     return ChangeSummary(*(sum(figures) for figures in zip(*map(astuple, summaries), strict=True)))
+
+
+def compact(store: Store, variant: str, say: Callable[[str], None] = lambda _: None) -> None:
+    """Rewrites the variant's current index without withdrawn rows, with newly trained quantisers.
+
+    Raises:
+        NotMaterializedError: there is no current index.
+        IndexBusyError: another process writes to the index for longer than a minute.
+        IndexWriteError: the index could not be written; it is as it was.
+    """
+    with _alone(store, variant, say):
+        for folder, _ in states(current_index(store, variant)):
+            with writing(folder, say) as writer:
+                writer.compact()
+
+
+def _sync(
+    folder: Path, variant: str, model: str, scenes: Mapping[str, Sequence[DescribedScene]], say: Callable[[str], None]
+) -> ChangeSummary:
+    with writing(folder, say) as writer:
+        broken = writer.drop_if_broken()
+        if broken is not None:
+            say(f"the index is made anew: {broken}")
+        changes = {name: _difference(name, of_sensor, writer) for name, of_sensor in scenes.items()}
+        return writer.apply(variant, model, changes)
+
+
+@contextmanager
+def _alone(store: Store, variant: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Nobody else writes to any of the variant's indexes, or chooses among them."""
+    # Waits however long it takes: what holds it is building an index, and a build may take an hour.
+    with store.locked(f"{variant}_indexes", say):
+        yield
 
 
 def verify(index: CurrentIndex) -> None:
@@ -94,19 +126,21 @@ def verify(index: CurrentIndex) -> None:
     """
     for folder, state in states(index):
         for part in state.sensors.values():
+            files = {folder / "coarse" / coarse.name: coarse.file for coarse in part.coarse.values()}
             for segment in part.segments:
-                for name, file in segment.files.items():
-                    path = folder / "segments" / segment.name / name
-                    if not path.exists() or FileState.of(path) != file:
-                        raise BrokenIndexError(
-                            f"{path} is not what was written; delete it and materialize the index again"
-                        )
+                files |= {folder / "segments" / segment.name / name: file for name, file in segment.files.items()}
+            for path, file in files.items():
+                if not path.exists() or FileState.of(path) != file:
+                    raise BrokenIndexError(f"{path} is not what was written; delete it and materialize the index again")
 
 
 def states(index: CurrentIndex) -> list[tuple[Path, IndexState]]:
-    """Folder and state of each of an index's shards that holds something, or of the index."""
-    folders = [index.folder / shard.name for shard in read_shards(index.folder)]
-    return [(folder, read_state(folder)) for folder in folders if (folder / FILE).exists()]
+    """Folder and state of each of an index's shards, or of the index.
+
+    Raises:
+        BrokenIndexError: one is not there.
+    """
+    return [(folder, read_state(folder)) for folder in (index.folder / s.name for s in read_shards(index.folder))]
 
 
 def make_current(store: Store, variant: str, index: CurrentIndex) -> None:
@@ -152,21 +186,26 @@ def old_indexes(store: Store, variant: str) -> list[Path]:
     return [path for path in sorted(current.parent.iterdir()) if path.is_dir() and path != current]
 
 
-def prune(store: Store, variant: str) -> list[Path]:
+def prune(store: Store, variant: str, say: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Removes the variant's indexes of other models than the current one's; gives their folders.
 
     A process that has one of them open goes on searching it.
 
+    Args:
+        store: the data root.
+        variant: name of the method.
+        say: is told when another process is at work on one of them, which is then waited for.
+
     Raises:
         NotMaterializedError: there is no current index.
-        IndexBusyError: one of them is being written to.
     """
-    removed = old_indexes(store, variant)
-    for folder in removed:
-        with writing(folder):
-            # Without this file it is no index, whatever happens before the rest is gone.
-            (folder / FILE).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+    with _alone(store, variant, say):
+        removed = old_indexes(store, variant)
+        for folder in removed:
+            for shard in read_shards(folder):
+                # Shards may lie elsewhere, and be linked.
+                shutil.rmtree((folder / shard.name).resolve(), ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
     return removed
 
 
@@ -181,7 +220,10 @@ def _difference(sensor: str, scenes: Sequence[DescribedScene], writer: IndexWrit
 
     def added() -> Iterator[SceneVectors]:
         for scene in track(new, f"Indexing {sensor}", unit="scene"):
-            content = scene.read()
+            try:
+                content = scene.read()
+            except OSError as error:
+                raise DescriptorError(f"{scene.descriptors} or {scene.table} cannot be read: {error}") from error
             yield SceneVectors(scene.scene_id, scene.mark, content.patches[list(COLUMNS)], content.vectors)
 
     return Change(added(), [scene for scene in there if scene not in wanted])

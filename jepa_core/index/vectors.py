@@ -6,6 +6,8 @@ from pathlib import Path
 import faiss
 import numpy as np
 
+from jepa_core.index.files import write_faiss
+
 _BLOCK = 50_000
 """Vectors turned into float32 at once where a whole archive is compared with many queries."""
 
@@ -83,7 +85,7 @@ def write_vectors(vectors: np.ndarray, path: Path) -> None:
     index = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     for start in range(0, len(vectors), _BLOCK):
         index.add(vectors[start : start + _BLOCK].astype(np.float32))
-    faiss.write_index(index, str(path))
+    write_faiss(path, faiss.write_index, index)
 
 
 def open_vectors(path: Path) -> FullVectors:

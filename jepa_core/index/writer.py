@@ -7,15 +7,15 @@ about one size are put together when they have become many, so that a vector is 
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from jepa_core.index import rebuild
-from jepa_core.index.errors import BrokenIndexError, IndexBusyError, IndexWriteError, check_model
+from jepa_core.index.errors import BrokenIndexError, IndexBusyError, check_model, plain_write_errors
 from jepa_core.index.incoming import IncomingScenes, SceneVectors
 from jepa_core.index.reader import open_sensor
 from jepa_core.index.segment import Segment
@@ -64,26 +64,37 @@ def writing(folder: Path, waiting: Callable[[str], None] = lambda _: None) -> It
 
     Raises:
         IndexBusyError: another process still holds it after a minute.
+        IndexWriteError: the folder cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock, holder = FileLock(folder / "writer.lock"), folder / "writer.txt"
-    try:
-        lock.acquire(timeout=0.2)
-    except Timeout:
-        who = holder.read_text() if holder.exists() else "another process"
-        waiting(f"{who} is writing to {folder}; waiting for it to end")
+    with plain_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=PATIENCE_S)
-        except Timeout as error:
-            raise IndexBusyError(
-                f"{who} is still writing to {folder} after {PATIENCE_S:.0f} s; run again when it has ended"
-            ) from error
+            lock.acquire(timeout=0.2)
+        except Timeout:
+            who = _named(holder)
+            waiting(f"{who} is writing to {folder}; waiting for it to end")
+            try:
+                lock.acquire(timeout=PATIENCE_S)
+            except Timeout as error:
+                raise IndexBusyError(
+                    f"{who} is still writing to {folder} after {PATIENCE_S:.0f} s; run again when it has ended"
+                ) from error
     try:
-        holder.write_text(f"process {os.getpid()}")
+        # A courtesy to others, for which there need be no room.
+        with suppress(OSError):
+            holder.write_text(f"process {os.getpid()}")
         yield IndexWriter(folder)
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _named(holder: Path) -> str:
+    try:
+        return holder.read_text() or "another process"
+    except OSError:
+        return "another process"
 
 
 class IndexWriter:
@@ -134,11 +145,8 @@ class IndexWriter:
         if before is not None:
             check_model(model, before.model, "descriptors", before.variant)
         try:
-            return self._apply(variant, model, before, changes)
-        except (OSError, RuntimeError) as error:
-            raise IndexWriteError(
-                f"cannot write to the index in {self.folder} ({error}); it is as it was: make room, and run again"
-            ) from error
+            with plain_write_errors(self.folder):
+                return self._apply(variant, model, before, changes)
         finally:
             self._sweep()
 
@@ -150,19 +158,25 @@ class IndexWriter:
         sensors = dict(before.sensors) if before is not None else {}
         there = {name: open_sensor(self.folder, part) for name, part in sensors.items()}
         gone: dict[str, set[str]] = {}
-        added = replaced = 0
+        added = replaced = moved = 0
         for sensor, change in changes.items():
             side = there.get(sensor, SensorIndex((), {}, {}))
             known = {scene for segment in side.segments for scene in segment.live_scenes()}
             new = incoming.write(sensor, change.added, side)
-            gone[sensor] = known & (new.scenes | set(change.withdrawn))
+            gone[sensor] = known & (new.scenes | new.empty | set(change.withdrawn))
             replaced += len(known & new.scenes)
             added += len(new.scenes - known)
             if new.segments or gone[sensor]:
-                sensors[sensor] = _changed(sensors.get(sensor, SensorState()), side, gone[sensor], new.segments)
+                kept = tuple(_withdraw(segment, gone[sensor]) for segment in side.segments)
+                part = sensors.get(sensor, SensorState())
+                moved += part.live - sum(s.live for s in kept) + sum(s.rows for s in new.segments)
+                sensors[sensor] = replace(part, segments=(*kept, *new.segments))
         withdrawn = sum(len(scenes) for scenes in gone.values()) - replaced
-        if added + replaced + withdrawn:
+        # An index without a scene is one too: what was broken, or not there, is whole afterwards.
+        if added + replaced + withdrawn or before is None:
             incoming.check_ids(there, gone)
+            # Queries of one sensor are what lists of another are measured with.
+            sensors = {name: replace(part, changed=part.changed + moved) for name, part in sensors.items()}
             state = IndexState(variant, model, incoming.dimension, incoming.kinds, sensors, change=number)
             self._commit(rebuild.kept_in_shape(self.folder, state))
         return ChangeSummary(added, replaced, withdrawn, sum(part.live for part in sensors.values()))
@@ -177,11 +191,8 @@ class IndexWriter:
         if self.state is None:
             raise BrokenIndexError(f"no index at {self.folder}")
         try:
-            self._commit(rebuild.compacted(self.folder, replace(self.state, change=self._changes + 1)))
-        except (OSError, RuntimeError) as error:
-            raise IndexWriteError(
-                f"cannot write to the index in {self.folder} ({error}); it is as it was: make room, and run again"
-            ) from error
+            with plain_write_errors(self.folder):
+                self._commit(rebuild.compacted(self.folder, replace(self.state, change=self._changes + 1)))
         finally:
             self._sweep()
 
@@ -200,12 +211,6 @@ class IndexWriter:
         for path in [path for place in places if place.exists() for path in place.iterdir()]:
             if path not in named and self.state is not None:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-
-
-def _changed(part: SensorState, side: SensorIndex, gone: Collection[str], new: Sequence[SegmentState]) -> SensorState:
-    kept = [_withdraw(segment, gone) for segment in side.segments]
-    moved = part.live - sum(segment.live for segment in kept) + sum(segment.rows for segment in new)
-    return replace(part, segments=(*kept, *new), changed=part.changed + moved)
 
 
 def _withdraw(segment: Segment, scenes: Collection[str]) -> SegmentState:

@@ -60,6 +60,7 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
 
         def work(inputs: StageInputs) -> StageResult:
             from jepa_core.catalog import current_model
+            from jepa_core.index.quality import TARGET
             from jepa_core.index.sync import sync_index
 
             store = workspace.store()
@@ -74,7 +75,11 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
                 say=context.log.info,
             )
             folder = store.index(variant, model.fingerprint)
-            return StageResult(outputs=[folder], summary={**asdict(done), **_about(store, variant)})
+            about = _about(store, variant)
+            for name, recall in about.items():
+                if name.endswith("_least_recall_at_10") and recall < TARGET:
+                    context.log.warning(f"{name} is {recall:.3f}, below {TARGET}: searches miss more than they should")
+            return StageResult(outputs=[folder], summary={**asdict(done), **about})
 
         return run_stage(stage, context, workspace, {"scenes_per_shard": config.scenes_per_shard}, work)
 
@@ -91,10 +96,10 @@ def _about(store: Store, variant: str) -> dict[str, Any]:
         "folder": str(index.folder.relative_to(store.root)),
         "model": index.model,
         "bytes": size_of(index.folder),
-        "dimension": shards[0].dimension,
+        "dimension": max(state.dimension for state in shards),
         "shards": len(shards),
     }
-    for sensor in shards[0].sensors:
+    for sensor in sorted({name for state in shards for name in state.sensors}):
         parts = [state.sensors[sensor] for state in shards if sensor in state.sensors]
         about[f"{sensor}_patches"] = sum(part.live for part in parts)
         about[f"{sensor}_segments"] = sum(len(part.segments) for part in parts)

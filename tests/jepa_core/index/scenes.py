@@ -53,12 +53,13 @@ def scene(name, count, seed, dimension=16, first=0, mark=None, kinds=PURPOSES, c
     return SceneVectors(name, mark or f"{name}-{seed}", table_of_patches(name, numbers, day), vectors)
 
 
-def plain_search(scenes, queries, kind, k, keep=lambda row: True):
-    """Ids and cosines of the k nearest patches of some scenes, by numpy alone."""
+def plain_search(scenes, queries, kind, k, keep=None):
+    """Ids and cosines of the k nearest patches of some scenes that are to be kept, by numpy alone."""
     ids = [name for s in scenes for name in s.patches["patch_id"]]
-    rows = [row for s in scenes for _, row in s.patches.iterrows()]
     vectors = np.concatenate([s.vectors[kind] for s in scenes])
-    kept = np.array([bool(keep(row)) for row in rows])
+    kept = np.ones(len(ids), bool)
+    if keep is not None:
+        kept[:] = [bool(keep(row)) for s in scenes for _, row in s.patches.iterrows()]
     cosines = queries @ vectors.T
     cosines[:, ~kept] = -np.inf
     order = np.argsort(-cosines, axis=1, kind="stable")[:, : min(k, int(kept.sum()))]

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -5,8 +7,10 @@ import pytest
 import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio.warp import transform
 
 from jepa_core.errors import JepaError, UnknownNameError
+from jepa_core.grid import Cell, centres
 from jepa_core.index import Change, Filter, FingerprintMismatchError, open_index, vector_id, writing
 from jepa_core.index.filters import FilterError, read_area
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -159,12 +163,35 @@ def test_patches_left_out_make_room_for_others(index):
     assert hits.patch_ids[0] == ids[0][3:]
 
 
-def test_a_point_is_shown_by_every_date_of_its_cell(index):
-    # The middle of the cell six to the east of the zone's central meridian, which lies at 500 km.
-    shown = index.covering(15.1020, 48.7460, SENTINEL2)
-    assert {patch.cell_id for patch in shown} == {"32633-507200-5400000-1200"}
-    assert sorted(patch.patch_id for patch in shown) == ["o0_6", "o1_6", "o2_6"]
-    assert index.covering(15.1020, 48.9, SENTINEL2) == []
+def test_a_point_is_shown_by_every_date_of_its_cell(tmp_path):
+    dates = []
+    for date in OPTICAL:
+        cells = [Cell(32633, row["xmin"], row["ymin"], row["xmax"], row["ymax"]) for _, row in date.patches.iterrows()]
+        places = np.array(centres(cells))
+        dates.append(replace(date, patches=date.patches.assign(lon=places[:, 0], lat=places[:, 1])))
+    with writing(tmp_path) as writer:
+        writer.apply("crjepa", MODEL, {"sentinel2": Change(dates)})
+    index = open_index(tmp_path)
+    # Corners of the cell six to the east of the zone's central meridian, which lies at 500 km; 10 m inside of them.
+    for x, y in ((507_210, 5_399_990), (508_390, 5_398_810), (507_800, 5_399_400)):
+        (lon,), (lat,) = transform("EPSG:32633", "EPSG:4326", [x], [y])
+        shown = index.covering(lon, lat, SENTINEL2)
+        assert {patch.cell_id for patch in shown} == {"32633-507200-5400000-1200"}
+        assert sorted(patch.patch_id for patch in shown) == ["o0_6", "o1_6", "o2_6"]
+    # Beside the cells; and where a transverse Mercator projection has no answer, there is none.
+    for lon, lat in ((15.102, 48.9), (105.0, 0.0), (-75.0, 0.5), (0.0, 90.0)):
+        assert index.covering(lon, lat, SENTINEL2) == []
+
+
+def test_an_area_is_searched_in_threads(index):
+    coast = shapely.Point(15.3, 48.7).buffer(0.2, quad_segs=5000)
+    query = RADAR[0].vectors["cross"][:1]
+    expected = index.search(query, MODEL, "cross", SENTINEL2, 50, Filter(area=coast))
+    with ThreadPoolExecutor(8) as pool:
+        where = Filter(area=coast)
+        found = list(pool.map(lambda _: index.search(query, MODEL, "cross", SENTINEL2, 50, where), range(64)))
+    assert all(hits == expected for hits in found)
+    assert 10 < len(expected.patches[0]) < 180
 
 
 @pytest.mark.parametrize(
@@ -174,6 +201,7 @@ def test_a_point_is_shown_by_every_date_of_its_cell(index):
         ({"bbox": (0, -91, 1, 40)}, "no bounding box"),
         ({"area": shapely.Point(0, 0)}, "not a Point"),
         ({"area": shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])}, "no valid polygon"),
+        ({"area": shapely.box(300_000, 5_000_000, 400_000, 5_100_000)}, "degrees are meant"),
         ({"start": datetime(2020, 1, 1)}, "has no time zone"),
         ({"start": datetime(2020, 1, 2, tzinfo=UTC), "end": datetime(2020, 1, 2, tzinfo=UTC)}, "range is empty"),
         ({"max_cloud": 30}, "max_cloud is 30"),
@@ -196,6 +224,9 @@ def test_areas_are_read_from_geojson(tmp_path, wrapped):
     }
     (tmp_path / "area.geojson").write_text(texts[wrapped])
     assert read_area(tmp_path / "area.geojson").equals(shapely.box(0, 0, 1, 1))
+
+
+BOWTIE = '{"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [1, 0], [0, 1], [0, 0]]]}'
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"type": "FeatureCollection", "features": []}', '{"type": "Mars"}'])

@@ -1,4 +1,7 @@
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,8 +9,8 @@ import pytest
 from jepa_core import atomic
 from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import NotMaterializedError
-from jepa_core.index import BrokenIndexError, open_index
-from jepa_core.index.sync import current_index, open_current, prune, sync_index, verify
+from jepa_core.index import BrokenIndexError, coarse, open_index, sensor_index, writing
+from jepa_core.index.sync import current_index, make_current, open_current, prune, sync_index, verify
 from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
 from jepa_core.store import Store
@@ -86,15 +89,19 @@ def test_an_index_with_a_broken_file_is_made_anew(store, trained):
     assert open_current(current_index(store, "crjepa")).count(SENTINEL2) == 24
 
 
-def test_a_bit_that_flipped_is_found(store, trained):
+@pytest.mark.parametrize("file", ["segments/*/same.vectors", "segments/*/cross.lists", "coarse/*-sentinel1-same.faiss"])
+def test_a_bit_that_flipped_is_found(store, trained, monkeypatch, file):
+    monkeypatch.setattr(sensor_index, "EXACT_BELOW", 20)
+    # So few patches train one list with the rest.
+    monkeypatch.setattr(coarse, "_POINTS_A_CENTROID", 8)
     sync(store, trained)
     current = current_index(store, "crjepa")
     verify(current)
-    path = next(current.folder.glob("segments/*/same.vectors"))
+    path = next(current.folder.glob(file))
     content = bytearray(path.read_bytes())
-    content[-1000] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(BrokenIndexError, match=r"same\.vectors is not what was written; delete it"):
+    with pytest.raises(BrokenIndexError, match=rf"{path.name} is not what was written; delete it"):
         verify(current)
 
 
@@ -123,6 +130,26 @@ def test_another_model_s_index_is_built_beside_and_the_old_one_stays_until_prune
     vector = reader.vector(reader.patch("S2A_MSIL2A_20170614T101031_4_0", SENTINEL2).patch_id, "same", SENTINEL2)
     assert len(reader.search(vector, old.model, "same", SENTINEL2, 5).patch_ids[0]) == 5
     assert prune(store, "crjepa") == []
+
+
+def test_pruning_waits_for_an_index_that_is_being_built(store, trained):
+    sync(store, trained)
+    current, other = current_index(store, "crjepa"), store.index("crjepa", "b" * 64)
+    with writing(other) as writer:
+        writer.apply("crjepa", "b" * 64, {})
+    told = []
+    with ThreadPoolExecutor(1) as pool:
+        # What is being built becomes current before the lock is free.
+        with store.locked("crjepa_indexes", lambda _: None):
+            pruning = pool.submit(prune, store, "crjepa", told.append)
+            deadline = time.monotonic() + 20
+            while not told and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert "waiting for it to end" in told[0]
+            assert not pruning.done()
+            make_current(store, "crjepa", replace(current, folder=other, model="b" * 64))
+        assert pruning.result(timeout=20) == [current.folder]
+    assert other.exists()
 
 
 def test_without_an_index_there_is_nothing_to_prune(tmp_path):
