@@ -64,12 +64,22 @@ def tiled(real: np.ndarray, count: int, seed: int) -> np.ndarray:
     return found
 
 
+def brightness(vectors: np.ndarray) -> np.ndarray:
+    """How far vectors go in one direction: something to do with what patches look like."""
+    direction = unit(np.random.default_rng(3).normal(size=DIMENSION))
+    parts = [vectors[start : start + 50_000].astype("float32") @ direction for start in range(0, len(vectors), 50_000)]
+    return np.concatenate(parts)
+
+
 def scenes_of(vectors: np.ndarray, first: int, prefix: str = "scene") -> Iterator[SceneVectors]:
-    """Scenes of 5,000 patches, a day apart."""
+    """Scenes of 5,000 patches, a day apart; the brightest three tenths have a label."""
+    bright = brightness(vectors)
+    limit = np.quantile(bright, 0.7)
     for number, start in enumerate(range(0, len(vectors), SCENE), start=first):
         part = vectors[start : start + SCENE]
         name = f"{prefix}-{number:04d}"
         patches = table_of_patches(name, np.arange(len(part)), number)
+        patches["labels"] = [["bright"] if value > limit else [] for value in bright[start : start + SCENE]]
         yield SceneVectors(name, "1", patches, {"same": part})
 
 
@@ -184,6 +194,14 @@ def main(count: int, made: str) -> None:
             figures[f"{name}_recall"] = reference.recall(index, queries, where, kept)
             figures[f"{name}_ms"] = 1000 * single(index, queries[:50], where)
             print(name, kept.sum(), figures[f"{name}_recall"], figures[f"{name}_ms"], flush=True)
+        # A filter that leaves what the queries do not look like.
+        bright = brightness(vectors)
+        dark = queries[np.argsort(brightness(queries))[:100]]
+        where, kept = Filter(labels=("bright",)), bright > np.quantile(bright, 0.7)
+        figures["filter_of_looks_left"] = int(kept.sum())
+        figures["filter_of_looks_recall"] = reference.recall(index, dark, where, kept)
+        figures["filter_of_looks_ms"] = 1000 * single(index, dark[:50], where)
+        print({k: v for k, v in figures.items() if "looks" in k}, flush=True)
         figures["add_1%_s"] = change(folder, Change(scenes_of(more, 5000)))
         figures["add_1%_share_of_build"] = figures["add_1%_s"] / figures["build_s"]
         reference.flat.add(more.astype("float32"))
