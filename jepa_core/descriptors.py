@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,12 +12,14 @@ import pyarrow.parquet as pq
 
 from jepa_core import atomic, versions
 from jepa_core.fingerprint import short
-from jepa_core.model import TrainedModel
 from jepa_core.patch_store import read_manifest
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.store import Store
 from jepa_core.tables import DESCRIBED, validated
 from jepa_core.vectors import PURPOSES, DescriptorError, Descriptors, Purpose, check_unit
+
+if TYPE_CHECKING:
+    from jepa_core.model import TrainedModel
 
 
 def is_whole(path: Path) -> bool:
@@ -28,7 +31,7 @@ def is_whole(path: Path) -> bool:
     return bool(about.get("version") == versions.DESCRIPTORS)
 
 
-def descriptor_files(store: Store, model: TrainedModel) -> list[Path]:
+def descriptor_files(store: Store, model: "TrainedModel") -> list[Path]:
     """The files that hold the model's descriptors of all scenes in the manifests."""
     folder = store.descriptors(model.name, model.fingerprint)
     return [

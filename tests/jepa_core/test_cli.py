@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -197,3 +199,50 @@ def test_an_image_is_not_described_by_another_model_than_the_index_s(searchable,
     result = jepa("--image", synthetic_archive / "BigEarthNet-S2" / S2, "--sensor", "s2", "--to", "s1")
     assert result.exit_code == 1
     assert "cannot be used with the index of model eeeeeeeeeeee" in result.output
+
+
+def test_a_search_by_patch_loads_no_network():
+    code = "import sys, jepa_core.search; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_filters_places_and_examples_of_several_kinds(searchable, described):
+    patches = read_patches(searchable, SENSORS["sentinel2"]).set_index("patch_id")
+    row = patches.loc[S2]
+    place = ("--point", row["lon"], row["lat"], "--sensor", "s2", "--to", "s2")
+    by_place, by_patch = jepa(*place, "-k", 5), jepa("--patch", S2, "--to", "s2", "-k", 5)
+    assert lines(by_place) == lines(by_patch)
+    box = ("--bbox", row["lon"] - 0.03, row["lat"] - 0.03, row["lon"] + 0.03, row["lat"] + 0.03)
+    inside = lines(jepa("--patch", S1, "--to", "s2", "-k", 24, *box))
+    near = patches[(patches["lon"] - row["lon"]).abs() <= 0.03]
+    assert 0 < len(inside) == len(near) < 24
+    labelled = lines(jepa("--patch", S1, "--to", "s2", "-k", 24, "--label", "Pastures"))
+    assert len(labelled) == sum("Pastures" in labels for labels in patches["labels"])
+    late = jepa("--patch", S1, "--to", "s2", "--start", "2030-01-01")
+    assert "no patch meets the conditions" in late.output
+    vectors = described["sentinel2"].vectors["same"]
+    ids = described["sentinel2"].patch_ids.tolist()
+    other, unwanted = ids[3], ids[7]
+    query = (vectors[ids.index(S2)] + vectors[3]) / 2 - vectors[7] / 2
+    cosines = vectors @ query / np.linalg.norm(query)
+    expected = [ids[i] for i in np.argsort(-cosines) if ids[i] not in (S2, other, unwanted)][:3]
+    found = lines(jepa("--patch", S2, "--patch", other, "--unlike", unwanted, "--to", "s2", "-k", 3))
+    assert [any(name in line for name in expected) for line in found] == [True] * 3
+
+
+def test_the_index_is_told_about_compacted_and_pruned(searchable):
+    def index(*arguments):
+        result = CliRunner().invoke(app, ["index", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "sentinel1: 24 patches in 1 segments, and 0 withdrawn rows" in index("status")
+    old = searchable.index("crjepa", OTHER)
+    shutil.copytree(current_index(searchable, "crjepa").folder, old)
+    assert f"older: {old}" in index("status")
+    assert "MB before" in index("compact")
+    assert f"removed {old}" in index("prune")
+    assert not old.exists()
+    assert "0 indexes removed" in index("prune")
+    assert len(lines(jepa("--patch", S1, "--to", "s2"))) == 10

@@ -77,6 +77,7 @@ def test_shares_are_cut_between_scenes():
     assert [[scene.patches for scene in part.scenes] for part in parts] == [[2, 3], [1, 9], [1]]
 
 
+@pytest.mark.slow
 def test_two_processes_describe_as_one_does(undescribed, trained, described):
     assert describe_archive(undescribed, trained, processes=2).scenes_new == 16
     assert_alike(undescribed, trained, described)

@@ -160,6 +160,7 @@ def test_two_processes_train_as_one_does_and_report_as_they_go(shared):
     assert (about["processes"], about["pairs"]) == (2, 8)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(store, pairs):
     choice = Choice("crjepa", epochs=2, model=SMALL, recipe={"checkpoint_seconds": 0.0})
     arguments = RUN | {"pairs": pairs, "stage_fingerprint": "e" * 64}
