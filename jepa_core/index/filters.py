@@ -77,7 +77,10 @@ class Filter:
     @property
     def passes_all(self) -> bool:
         """Whether no condition is set."""
-        return self == Filter()
+        return self == _NOTHING_ASKED
+
+
+_NOTHING_ASKED = Filter()
 
 
 def read_area(path: Path) -> shapely.Geometry:

@@ -97,7 +97,7 @@ def recall(side: SensorIndex, kind: Purpose, queries: HeldOut, probes: int) -> f
 
 
 def tuned(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, untuned: Coarse, seed: int) -> Coarse:
-    """The quantiser with the fewest probes, doubled from 1, that reach the aim, and the recall of other queries."""
+    """The quantiser with about the fewest probes that reach the aim, and the recall of other queries."""
     side = sensors[sensor]
     queries = held_out(sensor, sensors, kind, 2 * _QUERIES, seed)
     half = len(queries.rows) // 2
@@ -109,6 +109,8 @@ def tuned(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, untune
     probes = 1
     while probes < lists and recall(side, kind, choosing, probes) < _AIM:
         probes *= 2
+    if probes > 1 and recall(side, kind, choosing, 3 * probes // 4) >= _AIM:
+        probes = 3 * probes // 4
     found = recall(side, kind, measuring, probes)
     return replace(untuned, probes=probes, recall=found, queries=len(measuring.rows))
 

@@ -81,23 +81,38 @@ class Rows:
     def __init__(self, table: pa.Table) -> None:
         """Keeps the table, whose columns are in one piece each."""
         self.table = table
+        self._texts = {name: table[name].chunk(0) for name in ("patch_id", "cell_id")}
+        self._values: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
     def values(self, column: str) -> np.ndarray:
         """A column of numbers without missing ones, not copied."""
-        return np.asarray(self.table[column].chunk(0).to_numpy(zero_copy_only=True))
+        if column not in self._values:
+            self._values[column] = np.asarray(self.table[column].chunk(0).to_numpy(zero_copy_only=True))
+        return self._values[column]
 
     @cached_property
     def cloud(self) -> np.ndarray:
         """Cloud fractions, NaN where not known."""
         return np.asarray(self.table["cloud_fraction"].chunk(0).to_numpy(zero_copy_only=False))
 
+    @cached_property
+    def label_sets(self) -> list[tuple[str, ...]]:
+        """The sets of labels that there are."""
+        return [tuple(json.loads(text)) for text in self.table["labels"].chunk(0).dictionary.to_pylist()]
+
+    @cached_property
+    def values_of_labels(self) -> np.ndarray:
+        """Which of `label_sets` each row has."""
+        return np.asarray(self.table["labels"].chunk(0).indices.to_numpy(zero_copy_only=True))
+
     def texts(self, column: str, rows: Sequence[int]) -> list[str]:
         """Some values of a column of text."""
-        found: list[str] = self.table[column].chunk(0).take(pa.array(rows, pa.int64())).to_pylist()
-        return found
+        # For the few that a search finds, faster than taking them together.
+        held = self._texts[column]
+        return [held[row].as_py() for row in rows]
 
     def row_of(self, patch_id: str) -> list[int]:
         """Rows of a patch; more than one where it was withdrawn and added again."""
@@ -123,17 +138,18 @@ class Rows:
             rows: their positions.
             scenes: scene id of each.
         """
-        names = ["patch_id", "cell_id", "time", "lon", "lat", "labels"]
-        part = self.table.select(names).take(pa.array(rows, pa.int64())).to_pydict()
+        times, lons, lats = (self.values(name)[rows].tolist() for name in ("time", "lon", "lat"))
+        names, cells = self.texts("patch_id", rows), self.texts("cell_id", rows)
+        sets = self.values_of_labels[rows].tolist()
         return [
             Patch(
-                patch_id=part["patch_id"][i],
+                patch_id=names[i],
                 scene_id=scene,
-                cell_id=part["cell_id"][i],
-                time=_EPOCH + timedelta(microseconds=part["time"][i]),
-                lon=part["lon"][i],
-                lat=part["lat"][i],
-                labels=tuple(json.loads(part["labels"][i])),
+                cell_id=cells[i],
+                time=_EPOCH + timedelta(microseconds=times[i]),
+                lon=lons[i],
+                lat=lats[i],
+                labels=self.label_sets[sets[i]],
             )
             for i, scene in enumerate(scenes)
         ]
@@ -173,9 +189,8 @@ class Rows:
         if where.min_valid is not None:
             kept &= self.values("valid_fraction") >= np.float32(where.min_valid)
         if where.labels:
-            column = self.table["labels"].chunk(0)
-            has_one = [not set(where.labels).isdisjoint(json.loads(text)) for text in column.dictionary.to_pylist()]
-            kept &= np.array(has_one, bool)[column.indices.to_numpy(zero_copy_only=True)]
+            has_one = [not set(where.labels).isdisjoint(labels) for labels in self.label_sets]
+            kept &= np.array(has_one, bool)[self.values_of_labels]
         if where.area is not None:
             # The dearest last, and only where it can matter.
             west, south, east, north = where.area.bounds

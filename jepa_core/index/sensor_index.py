@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class SensorIndex:
         """Vectors of each kind."""
         return sum(segment.state.live for segment in self.segments)
 
-    @property
+    @cached_property
     def offsets(self) -> np.ndarray:
         """Number of each segment's first row, and of all rows."""
         return np.cumsum([0, *(len(segment.rows) for segment in self.segments)])
