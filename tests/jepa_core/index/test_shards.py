@@ -1,3 +1,4 @@
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 
@@ -107,3 +108,31 @@ def test_shards_of_several_models_are_not_searched(store, trained):
     (folder / "shard-0000" / "index.json").unlink()
     with pytest.raises(BrokenIndexError, match=r"no index at .*shard-0000"):
         open_searchable(folder)
+
+
+@pytest.mark.parametrize("stop", [2, 15])
+def test_cutting_an_index_that_is_stopped_on_the_way_is_completed_by_a_rerun(store, trained, monkeypatch, stop):
+    class StopError(BaseException):
+        pass
+
+    sync(store, trained)
+    renamed, left = os.replace, stop
+
+    def replace(source, target, **options):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StopError
+        return renamed(source, target, **options)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(StopError):
+        sync(store, trained, 5)
+    monkeypatch.setattr(os, "replace", renamed)
+    # Until all shards are whole the one index is searched; it is found whatever lies beside it.
+    assert open_current(current_index(store, "crjepa")).count(SENTINEL2) == 24
+    sync(store, trained, 5)
+    current = current_index(store, "crjepa")
+    verify(current)
+    assert len(read_shards(current.folder)) >= 3
+    assert open_current(current).count(SENTINEL2) == open_current(current).count(SENTINEL1) == 24
