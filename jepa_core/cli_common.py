@@ -21,7 +21,8 @@ def plain_errors(command: str) -> Iterator[None]:
 
     try:
         yield
-    except JepaError as error:
+    except (JepaError, OSError) as error:
+        # What the system says of a file names it.
         typer.secho(f"jepa {command}: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
 

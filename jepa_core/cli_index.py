@@ -17,7 +17,7 @@ def status(variant: Variant = "crjepa") -> None:
     """Print what the variant's current index consists of, and which older ones there are."""
     with plain_errors("index status"):
         from jepa_core.fingerprint import short
-        from jepa_core.index.sync import current_index, old_indexes, states
+        from jepa_core.index.sync import current_index, old_indexes, open_current, states
         from jepa_core.stages import size_of
 
         store = open_store()
@@ -28,6 +28,7 @@ def status(variant: Variant = "crjepa") -> None:
                 typer.echo(f"{folder.name}:")
             for sensor, part in state.sensors.items():
                 _print_part(sensor, part)
+        open_current(current)
         for folder in old_indexes(store, variant):
             typer.echo(f"older: {folder}, {size_of(folder) / 1e6:,.1f} MB (jepa index prune removes it)")
 

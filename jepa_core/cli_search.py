@@ -121,11 +121,12 @@ def search(
             where=where,
             one_per_cell=one_per_cell,
         )
+        _warn(answer)
+        _print(answer)
         if show is not None:
             with atomic.new_file(show) as temporary:
                 temporary.write_bytes(answer_sheet(store, answer))
-    _warn(answer)
-    _print(answer, show)
+            typer.echo(f"pictures: {show}")
 
 
 def _warn(answer: "Answer") -> None:
@@ -144,10 +145,15 @@ def _warn(answer: "Answer") -> None:
             err=True,
         )
     if not answer.hits:
-        typer.secho("no patch meets the conditions", fg="yellow", err=True)
+        typer.secho(
+            "no patch meets the conditions: labels and scenes have to be written as they are, and places are longitude "
+            "before latitude",
+            fg="yellow",
+            err=True,
+        )
 
 
-def _print(answer: "Answer", show: Path | None) -> None:
+def _print(answer: "Answer") -> None:
     for what, examples in (("query", answer.like), ("unlike", answer.unlike)):
         for example in examples:
             typer.echo(f"{what} {example.name} ({example.sensor.name}): {_labels_of(example)}")
@@ -158,12 +164,12 @@ def _print(answer: "Answer", show: Path | None) -> None:
             f"{rank:>4}  {hit.score:>6.3f}  {patch.lon:>9.4f} {patch.lat:>8.4f}  {patch.time:%Y-%m-%d %H:%M}  "
             f"{patch.patch_id}{'  [same place]' if hit.is_pair else ''}: {_labels(patch.labels)}"
         )
-    if show is not None:
-        typer.echo(f"pictures: {show}")
 
 
 def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None else None
+    if moment is None:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _labels_of(example: "Described") -> str:

@@ -59,7 +59,7 @@ def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     """Tiles in rows, as PNG."""
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(1.75 * columns, 2.9 * len(rows) + 0.5), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(textwrap.fill(title, 26 * columns), fontsize=10)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for row, tiles in enumerate(rows):
         for column in range(columns):

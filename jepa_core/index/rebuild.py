@@ -9,7 +9,7 @@ import numpy as np
 from jepa_core.index import coarse, incoming, quality, sensor_index
 from jepa_core.index.coarse import Coarse, Trained
 from jepa_core.index.reader import open_sensor
-from jepa_core.index.segment import joined, relist_segment, write_segment
+from jepa_core.index.segment import check_content, joined, relist_segment, write_segment
 from jepa_core.index.sensor_index import SensorIndex
 from jepa_core.index.state import IndexState, SegmentState, SensorState
 from jepa_core.progress import track
@@ -112,6 +112,9 @@ def _to_put_together(segments: Sequence[SegmentState]) -> list[int]:
 
 
 def _merged(folder: Path, name: str, side: SensorIndex, chosen: Sequence[int]) -> SegmentState:
+    for i in chosen:
+        # What is broken must not come out as if it were whole.
+        check_content(folder / "segments" / side.segments[i].state.name, side.segments[i].state)
     part = joined([side.segments[i].part() for i in chosen])
     return write_segment(folder / "segments" / name, part, side.trained)
 

@@ -255,3 +255,23 @@ def open_segment(folder: Path, state: SegmentState, trained: Mapping[Purpose, Tr
         )
     except (InvalidTableError, RuntimeError, ValueError, OSError, pa.ArrowException) as error:
         raise BrokenIndexError(f"{folder} is not readable ({error}); delete it") from error
+
+
+def check_content(folder: Path, state: SegmentState) -> None:
+    """Reads a segment's files, and makes sure that they are as they were written.
+
+    Raises:
+        BrokenIndexError: one is not; the message names it.
+    """
+    for name, file in state.files.items():
+        check_file(folder / name, file)
+
+
+def check_file(path: Path, file: FileState) -> None:
+    """Reads a file, and makes sure that it is as it was written.
+
+    Raises:
+        BrokenIndexError: it is not.
+    """
+    if not path.exists() or FileState.of(path) != file:
+        raise BrokenIndexError(f"{path} is not what was written; delete it and materialize the index again")

@@ -21,13 +21,11 @@ from jepa_core.index.errors import BrokenIndexError
 from jepa_core.index.filters import Filter
 from jepa_core.index.reader import EVERYTHING, DescriptorIndex, Hits, Searchable, chosen, open_index
 from jepa_core.index.rows import Patch
-from jepa_core.index.state import FILE
+from jepa_core.index.state import FILE, SHARDS
 from jepa_core.sensors import Sensor
 from jepa_core.vectors import Purpose
 
 T = TypeVar("T")
-
-_FILE = "shards.json"
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,22 @@ class Shard:
 
 def read_shards(folder: Path) -> list[Shard]:
     """The shards of an index, earliest first; the index itself where it is not cut."""
-    path = folder / _FILE
-    return [Shard(**fields) for fields in atomic.read_json(path)] if path.exists() else [Shard(".", None)]
+    path = folder / SHARDS
+    return [Shard(**fields) for fields in atomic.read_json(path)["shards"]] if path.exists() else [Shard(".", None)]
 
 
-def write_shards(folder: Path, shards: Sequence[Shard]) -> None:
-    """Notes the ranges; an index that was not cut is no longer read, and removed."""
-    atomic.write_json(folder / _FILE, [asdict(shard) for shard in shards])
+def scenes_a_shard(folder: Path) -> int | None:
+    """Behind how many scenes a shard is closed; None where it is not to be cut."""
+    path = folder / SHARDS
+    return int(atomic.read_json(path)["scenes_per_shard"]) if path.exists() else None
+
+
+def write_shards(folder: Path, shards: Sequence[Shard], scenes_per_shard: int | None) -> None:
+    """Notes the ranges; once it is cut, the index that was not is no longer read, and removed."""
+    fields = {"scenes_per_shard": scenes_per_shard, "shards": [asdict(shard) for shard in shards]}
+    atomic.write_json(folder / SHARDS, fields)
+    if shards[0].name == ".":
+        return
     (folder / FILE).unlink(missing_ok=True)
     for name in ("segments", "coarse"):
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -13,6 +13,9 @@ from jepa_core.vectors import Purpose
 
 FILE = "index.json"
 
+SHARDS = "shards.json"
+"""Says into what an index is cut, where it is."""
+
 
 @dataclass(frozen=True)
 class SegmentState:

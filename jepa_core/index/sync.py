@@ -10,11 +10,11 @@ from jepa_core import atomic, versions
 from jepa_core.described_scenes import DescribedScene, described_scenes
 from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.index.errors import BrokenIndexError, plain_write_errors
-from jepa_core.index.files import FileState
 from jepa_core.index.incoming import SceneVectors
 from jepa_core.index.reader import Searchable
 from jepa_core.index.rows import COLUMNS
-from jepa_core.index.shards import cut, home_of, open_searchable, read_shards, write_shards
+from jepa_core.index.segment import check_content, check_file
+from jepa_core.index.shards import cut, home_of, open_searchable, read_shards, scenes_a_shard, write_shards
 from jepa_core.index.state import IndexState, read_state
 from jepa_core.index.writer import Change, ChangeSummary, IndexWriter, writing
 from jepa_core.progress import track
@@ -56,7 +56,7 @@ def sync_index(
         model: fingerprint of the model.
         model_folder: of the model.
         sensors: names of the sensors that it describes.
-        scenes_per_shard: cuts the index into shards of so many scenes; None leaves it as it is.
+        scenes_per_shard: cuts the index into shards of so many scenes; None: as many as before, or not at all.
         say: is told when another process writes to the index, or when it is broken and made anew.
 
     Raises:
@@ -70,17 +70,18 @@ def sync_index(
     summaries = []
     with plain_write_errors(folder), _alone(store, variant, say):
         shards = before = read_shards(folder)
-        if scenes_per_shard is not None:
-            shards = cut(before, [scene.time for scenes in wanted.values() for scene in scenes], scenes_per_shard)
+        most = scenes_per_shard or scenes_a_shard(folder)
+        if most is not None:
+            shards = cut(before, [scene.time for scenes in wanted.values() for scene in scenes], most)
         # The latest first: where ranges were cut, scenes come to the later one before they leave the earlier.
         for shard in reversed(shards):
             if shards != before and shard.name in {known.name for known in before}:
-                write_shards(folder, shards)
+                write_shards(folder, shards, most)
                 before = shards
             mine = {name: [s for s in scenes if home_of(shards, s.time) == shard] for name, scenes in wanted.items()}
             summaries.append(_sync(folder / shard.name, variant, model, mine, say))
-        if shards != before:
-            write_shards(folder, shards)
+        if shards != before or most != scenes_a_shard(folder):
+            write_shards(folder, shards, most)
         make_current(store, variant, CurrentIndex(folder, model, model_folder))
     return ChangeSummary(*(sum(figures) for figures in zip(*map(astuple, summaries), strict=True)))
 
@@ -90,10 +91,13 @@ def compact(store: Store, variant: str, say: Callable[[str], None] = lambda _: N
 
     Raises:
         NotMaterializedError: there is no current index.
+        BrokenIndexError: it is not whole.
         IndexBusyError: another process writes to the index for longer than a minute.
         IndexWriteError: the index could not be written; it is as it was.
     """
     with _alone(store, variant, say):
+        # What is broken must not come out as if it were whole.
+        verify(current_index(store, variant))
         for folder, _ in states(current_index(store, variant)):
             with writing(folder, say) as writer:
                 writer.compact()
@@ -126,12 +130,10 @@ def verify(index: CurrentIndex) -> None:
     """
     for folder, state in states(index):
         for part in state.sensors.values():
-            files = {folder / "coarse" / coarse.name: coarse.file for coarse in part.coarse.values()}
+            for coarse in part.coarse.values():
+                check_file(folder / "coarse" / coarse.name, coarse.file)
             for segment in part.segments:
-                files |= {folder / "segments" / segment.name / name: file for name, file in segment.files.items()}
-            for path, file in files.items():
-                if not path.exists() or FileState.of(path) != file:
-                    raise BrokenIndexError(f"{path} is not what was written; delete it and materialize the index again")
+                check_content(folder / "segments" / segment.name, segment)
 
 
 def states(index: CurrentIndex) -> list[tuple[Path, IndexState]]:
@@ -173,7 +175,13 @@ def open_current(current: CurrentIndex) -> Searchable:
     Raises:
         BrokenIndexError: it is not there or not whole.
     """
-    return open_searchable(current.folder)
+    try:
+        return open_searchable(current.folder)
+    except BrokenIndexError as error:
+        if "Run: " in str(error):
+            raise
+        variant = current.folder.parent.name
+        raise BrokenIndexError(f"{error}. Run: dagster asset materialize --select {variant}_index") from error
 
 
 def old_indexes(store: Store, variant: str) -> list[Path]:

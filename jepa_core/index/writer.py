@@ -20,7 +20,7 @@ from jepa_core.index.incoming import IncomingScenes, SceneVectors
 from jepa_core.index.reader import open_sensor
 from jepa_core.index.segment import Segment
 from jepa_core.index.sensor_index import SensorIndex
-from jepa_core.index.state import FILE, IndexState, SegmentState, SensorState, read_state, write_state
+from jepa_core.index.state import FILE, SHARDS, IndexState, SegmentState, SensorState, read_state, write_state
 
 PATIENCE_S = 60.0
 """How long a writer waits for another."""
@@ -206,7 +206,7 @@ class IndexWriter:
         sensors = self.state.sensors.values() if self.state is not None else ()
         named = {self.folder / "segments" / segment.name for part in sensors for segment in part.segments}
         named |= {self.folder / "coarse" / coarse.name for part in sensors for coarse in part.coarse.values()}
-        named |= {self.folder / name for name in ("segments", "coarse", FILE, "writer.lock", "writer.txt")}
+        named |= {self.folder / name for name in ("segments", "coarse", FILE, SHARDS, "writer.lock", "writer.txt")}
         places = [self.folder, self.folder / "segments", self.folder / "coarse"]
         for path in [path for place in places if place.exists() for path in place.iterdir()]:
             if path not in named and self.state is not None:

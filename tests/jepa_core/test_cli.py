@@ -201,6 +201,15 @@ def test_an_image_is_not_described_by_another_model_than_the_index_s(searchable,
     assert "cannot be used with the index of model eeeeeeeeeeee" in result.output
 
 
+def test_a_picture_that_cannot_be_written_is_said_after_the_hits(searchable, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = jepa("--patch", S1, "--to", "s2", "-k", 3, "--show", tmp_path / "file" / "hits.png")
+    assert result.exit_code == 1
+    assert sum(line.split()[:1] in (["1"], ["2"], ["3"]) for line in result.output.splitlines()) == 3
+    assert "jepa search: " in result.output
+    assert str(tmp_path / "file") in result.output
+
+
 def test_a_search_by_patch_loads_no_network():
     code = "import sys, jepa_core.search; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -219,6 +228,10 @@ def test_filters_places_and_examples_of_several_kinds(searchable, described):
     assert 0 < len(inside) == len(near) < 24
     labelled = lines(jepa("--patch", S1, "--to", "s2", "-k", 24, "--label", "Pastures"))
     assert len(labelled) == sum("Pastures" in labels for labels in patches["labels"])
+    # All were taken at 10:10:31 UTC or later.
+    early = ("--patch", S1, "--to", "s2", "-k", 24, "--end")
+    assert len(lines(jepa(*early, "2017-06-13T12:10:30+02:00"))) == 0
+    assert len(lines(jepa(*early, "2017-06-13T12:10:32+02:00"))) == len(lines(jepa(*early, "2017-06-13T10:10:32")))
     late = jepa("--patch", S1, "--to", "s2", "--start", "2030-01-01")
     assert "no patch meets the conditions" in late.output
     vectors = described["sentinel2"].vectors["same"]

@@ -9,7 +9,7 @@ import pytest
 from jepa_core import atomic
 from jepa_core.errors import UnknownNameError
 from jepa_core.index import BrokenIndexError, Filter
-from jepa_core.index.shards import Shard, cut, home_of, open_searchable, read_shards
+from jepa_core.index.shards import Shard, cut, home_of, open_searchable, read_shards, scenes_a_shard
 from jepa_core.index.sync import current_index, open_current, sync_index, verify
 from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
@@ -96,6 +96,19 @@ def test_a_change_touches_the_shard_of_its_time_alone(store, trained):
     assert (done.scenes_added, done.scenes_replaced, done.scenes_withdrawn) == (0, 1, 0)
     after = {name: (folder / name / "index.json").stat().st_mtime_ns for name in before}
     assert [name for name in before if before[name] != after[name]] == ["shard-0000"]
+
+
+def test_the_number_of_scenes_a_shard_is_remembered(store, trained):
+    sync(store, trained, 100)
+    folder = current_index(store, "crjepa").folder
+    assert read_shards(folder) == WHOLE
+    assert open_current(current_index(store, "crjepa")).count(SENTINEL2) == 24
+    sync(store, trained)
+    assert scenes_a_shard(folder) == 100
+    sync(store, trained, 12)
+    assert len(read_shards(folder)) == 2
+    sync(store, trained)
+    assert (scenes_a_shard(folder), len(read_shards(folder))) == (12, 2)
 
 
 def test_shards_of_several_models_are_not_searched(store, trained):
