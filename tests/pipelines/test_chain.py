@@ -150,6 +150,7 @@ def compared(base, tmp_path_factory):
     return workspace, instance, result
 
 
+@pytest.mark.slow
 def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(compared):
     workspace, _, result = compared
     evaluations = result.get_asset_check_evaluations()
@@ -170,6 +171,7 @@ def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(co
     assert "<title>Benchmarks side by side</title>" in (store.comparison / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_comparison_is_in_mlflow_beside_the_benchmarks(compared):
     from mlflow import MlflowClient
 
@@ -186,6 +188,7 @@ def test_the_comparison_is_in_mlflow_beside_the_benchmarks(compared):
     assert metadata(result, "benchmark_comparison")["mlflow_run"].value.endswith(run.info.run_id)
 
 
+@pytest.mark.slow
 def test_a_second_comparison_does_nothing_and_one_that_was_changed_in_place_fails_its_check(compared):
     workspace, instance, _ = compared
     again = materialize(workspace, instance, ["benchmark_comparison"])

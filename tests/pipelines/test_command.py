@@ -154,6 +154,7 @@ def test_asset_list_needs_no_option_either(checkout):
     assert "crjepa_index" in dagster(checkout, "asset", "list").stdout.split()
 
 
+@pytest.mark.slow
 def test_dagster_dev_comes_up_with_the_same_code_location_from_either_file(tmp_path, wheels):
     # Both at once: each waits most of its time for one process after the other.
     with contextlib.ExitStack() as stack:

@@ -88,6 +88,7 @@ def test_a_model_in_memory_is_not_given_to_processes(undescribed, trained):
         describe_archive(undescribed, replace(trained, folder=None), processes=2)
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_said_in_plain_words_and_a_second_run_ends_the_work(undescribed, trained, described):
     def kill_one():
         while True:

@@ -190,6 +190,7 @@ def test_the_last_step_holds_a_search_among_labelled_validation_pairs(shared):
     assert last["probe_chance"] == pytest.approx(shared[2][1].history[-1]["probe_chance"])
 
 
+@pytest.mark.slow
 def test_the_error_of_a_process_is_the_error_of_the_run(store, pairs):
     choice = Choice("crjepa", epochs=2, processes=2, model=SMALL, recipe={"least_spread": 10.0, "patience": 1})
     with pytest.raises(TrainingError, match="collapsed: at step 2"):
