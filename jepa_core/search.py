@@ -10,8 +10,8 @@ import numpy as np
 from jepa_core.catalog import current_model
 from jepa_core.errors import JepaError, NotMaterializedError, UnknownNameError
 from jepa_core.index.errors import check_model
-from jepa_core.index.filters import Filter
-from jepa_core.index.reader import EVERYTHING, Searchable
+from jepa_core.index.filters import EVERYTHING, Filter
+from jepa_core.index.reader import Searchable
 from jepa_core.index.rows import Patch
 from jepa_core.index.sync import CurrentIndex, current_index, open_current
 from jepa_core.patch_store import stored_grid, stored_sensor

@@ -16,7 +16,7 @@ from jepa_core.catalog import current_model
 from jepa_core.descriptors import read_descriptors
 from jepa_core.errors import JepaError
 from jepa_core.index import Change, Filter, SceneVectors, open_index, writing
-from jepa_core.index.reader import EVERYTHING
+from jepa_core.index.filters import EVERYTHING
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from tests.jepa_core.index.scenes import table_of_patches, unit

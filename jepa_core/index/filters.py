@@ -77,10 +77,10 @@ class Filter:
     @property
     def passes_all(self) -> bool:
         """Whether no condition is set."""
-        return self == _NOTHING_ASKED
+        return self == EVERYTHING
 
 
-_NOTHING_ASKED = Filter()
+EVERYTHING = Filter()
 
 
 def read_area(path: Path) -> shapely.Geometry:

@@ -7,7 +7,7 @@ import numpy as np
 
 from jepa_core.index import sensor_index
 from jepa_core.index.coarse import Coarse, Trained, number_of_lists, sample_size, train
-from jepa_core.index.filters import Filter
+from jepa_core.index.filters import EVERYTHING
 from jepa_core.index.sensor_index import SensorIndex
 from jepa_core.vectors import Purpose
 
@@ -70,14 +70,14 @@ def held_out(sensor: str, sensors: Mapping[str, SensorIndex], kind: Purpose, cou
     rows = np.concatenate([own, np.full(len(vectors) - len(own), -1)])
     order = rng.permutation(len(vectors))
     vectors, rows = vectors[order], rows[order]
-    scores, found = side.exact(vectors, kind, _K + 1, side.alive(Filter()))
+    scores, found = side.exact(vectors, kind, _K + 1, side.alive(EVERYTHING))
     return HeldOut(vectors, rows, _without(scores, found, rows)[:, -1])
 
 
 def _rows(side: SensorIndex, held_out: bool) -> np.ndarray:
     """Rows that are in the index, of those that are held out or of the others."""
     parts = []
-    for segment, kept, offset in zip(side.segments, side.alive(Filter()), side.offsets[:-1], strict=True):
+    for segment, kept, offset in zip(side.segments, side.alive(EVERYTHING), side.offsets[:-1], strict=True):
         chosen = np.empty(len(segment.rows), bool)
         chosen[segment.rows.values("sorted_rows")] = (segment.rows.values("sorted_ids") % _HELD_OUT == 0) == held_out
         parts.append(np.flatnonzero(chosen if kept is None else chosen & kept.mask) + offset)
@@ -91,7 +91,7 @@ def _sample(rows: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 def recall(side: SensorIndex, kind: Purpose, queries: HeldOut, probes: int) -> float:
     """Share of the ten hits that score as the ten of exact search do, over the queries."""
     near, lists = side.trained[kind].nearest_lists(queries.vectors, probes)
-    scores, found = side.in_lists(queries.vectors, kind, _K + 1, side.alive(Filter()), near, lists)
+    scores, found = side.in_lists(queries.vectors, kind, _K + 1, side.alive(EVERYTHING), near, lists)
     kept = _without(scores, found, queries.rows)
     return float((kept >= queries.tenth[:, None] - _TIE).mean())
 

@@ -10,15 +10,13 @@ import numpy as np
 from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.index.coarse import open_trained
 from jepa_core.index.errors import BrokenIndexError, check_model
-from jepa_core.index.filters import Filter
+from jepa_core.index.filters import EVERYTHING, Filter
 from jepa_core.index.rows import Patch
 from jepa_core.index.segment import open_segment
 from jepa_core.index.sensor_index import SensorIndex
 from jepa_core.index.state import IndexState, SensorState, read_state
 from jepa_core.sensors import Sensor
 from jepa_core.vectors import Purpose, check_unit, serving
-
-EVERYTHING = Filter()
 
 
 @dataclass(frozen=True)

@@ -226,9 +226,9 @@ def _array(values: object, kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind, from_pandas=True)
 
 
-def write_rows(tables: Sequence[pa.Table], path: Path) -> None:
-    """Writes tables of `rows_of` as one, in one piece, so that it can be mapped as it lies."""
-    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+def write_rows(table: pa.Table, path: Path) -> None:
+    """Writes a table of `rows_of` in one piece, so that it can be mapped as it lies."""
+    table = table.unify_dictionaries().combine_chunks()
     ids = np.fromiter((vector_id(name) for name in table["patch_id"].to_pylist()), np.int64, table.num_rows)
     order = np.argsort(ids, kind="stable")
     table = table.append_column("sorted_ids", pa.array(ids[order]))

@@ -15,7 +15,7 @@ from jepa_core.index import coarse as coarse_lists
 from jepa_core.index.coarse import Lists, Trained
 from jepa_core.index.errors import BrokenIndexError
 from jepa_core.index.files import FileState, same_file
-from jepa_core.index.filters import Filter
+from jepa_core.index.filters import EVERYTHING, Filter
 from jepa_core.index.rows import Patch, Rows, open_rows, write_rows
 from jepa_core.index.state import SegmentState
 from jepa_core.index.vectors import FullVectors, open_vectors, selector_of, write_vectors
@@ -100,8 +100,12 @@ class Segment:
 
     def scene_of(self, rows: np.ndarray) -> list[str]:
         """Scene id of each of some rows."""
-        found: list[str] = self._names[np.searchsorted(self._starts, rows, "right") - 1].tolist()
+        found: list[str] = self._names[self._numbers(rows)].tolist()
         return found
+
+    def _numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Number of each of some rows' scenes."""
+        return np.searchsorted(self._starts, rows, "right") - 1
 
     def kept(self, where: Filter) -> "Kept | None":
         """Rows that a search may find; None for all of them."""
@@ -110,7 +114,7 @@ class Segment:
     @cached_property
     def _live(self) -> "Kept | None":
         # Most searches have no filter: what was withdrawn is worked out once.
-        return Kept(self._passing(Filter())) if self.state.withdrawn else None
+        return Kept(self._passing(EVERYTHING)) if self.state.withdrawn else None
 
     def _passing(self, where: Filter) -> np.ndarray:
         kept = self.rows.passing(where)
@@ -124,16 +128,14 @@ class Segment:
 
     def row_of(self, patch_id: str) -> int | None:
         """Row of a patch that is in the index."""
-        gone = set(self.state.withdrawn)
-        for row in self.rows.row_of(patch_id):
-            if int(np.searchsorted(self._starts, row, "right")) - 1 not in gone:
-                return row
-        return None
+        rows = np.array(self.rows.row_of(patch_id), np.int64)
+        live = rows[~np.isin(self._numbers(rows), self.state.withdrawn)]
+        return int(live[0]) if len(live) else None
 
     def live_among(self, ids: np.ndarray) -> list[Patch]:
         """Patches in the index that have one of some ids."""
         rows = self.rows.holding(ids)
-        gone = np.isin(np.searchsorted(self._starts, rows, "right") - 1, self.state.withdrawn)
+        gone = np.isin(self._numbers(rows), self.state.withdrawn)
         return self.patches(rows[~gone])
 
     def patches(self, rows: np.ndarray) -> list[Patch]:
@@ -142,7 +144,7 @@ class Segment:
 
     def part(self) -> Part:
         """All that is still in the index, scene by scene in the order of the rows."""
-        alive = self.kept(Filter())
+        alive = self.kept(EVERYTHING)
         kept = np.arange(len(self.rows)) if alive is None else np.flatnonzero(alive.mask)
         scenes = self.scenes.drop(index=list(self.state.withdrawn))
         stops = (scenes["stop"] - scenes["start"]).cumsum()
@@ -181,7 +183,7 @@ def write_segment(folder: Path, part: Part, trained: Mapping[Purpose, Trained]) 
     """
     with atomic.new_folder(folder) as temporary:
         write_table(part.scenes, SEGMENT_SCENES, temporary / "scenes.parquet")
-        write_rows([part.rows], temporary / "rows.arrow")
+        write_rows(part.rows, temporary / "rows.arrow")
         for kind, vectors in part.vectors.items():
             write_vectors(vectors, temporary / f"{kind}.vectors")
         _write_lists(temporary, trained, part.vectors, part.assigned)

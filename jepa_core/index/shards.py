@@ -18,8 +18,8 @@ from jepa_core import atomic
 from jepa_core.errors import UnknownNameError
 from jepa_core.fingerprint import short
 from jepa_core.index.errors import BrokenIndexError
-from jepa_core.index.filters import Filter
-from jepa_core.index.reader import EVERYTHING, DescriptorIndex, Hits, Searchable, chosen, open_index
+from jepa_core.index.filters import EVERYTHING, Filter
+from jepa_core.index.reader import DescriptorIndex, Hits, Searchable, chosen, open_index
 from jepa_core.index.rows import Patch
 from jepa_core.index.state import FILE, SHARDS
 from jepa_core.sensors import Sensor

@@ -97,8 +97,9 @@ def compact(store: Store, variant: str, say: Callable[[str], None] = lambda _: N
     """
     with _alone(store, variant, say):
         # What is broken must not come out as if it were whole.
-        verify(current_index(store, variant))
-        for folder, _ in states(current_index(store, variant)):
+        current = current_index(store, variant)
+        verify(current)
+        for folder, _ in states(current):
             with writing(folder, say) as writer:
                 writer.compact()
 

@@ -25,6 +25,9 @@ from jepa_core.index.state import FILE, SHARDS, IndexState, SegmentState, Sensor
 PATIENCE_S = 60.0
 """How long a writer waits for another."""
 
+_NOTHING = SensorIndex((), {}, {})
+"""A sensor of which the index holds nothing."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -109,13 +112,13 @@ class IndexWriter:
             # Nothing there, or of another version: the first change makes it anew.
             self.state = None
         self._changes = self.state.change if self.state is not None else 0
+        self._opened: dict[str, SensorIndex] | None = None
         self._sweep()
 
     def drop_if_broken(self) -> BrokenIndexError | None:
         """Makes the next change build the index anew, where its files are not whole; gives what is wrong."""
         try:
-            for part in self.state.sensors.values() if self.state is not None else ():
-                open_sensor(self.folder, part)
+            self._there()
         except BrokenIndexError as error:
             self.state = None
             return error
@@ -123,9 +126,15 @@ class IndexWriter:
 
     def scenes(self, sensor: str) -> dict[str, str]:
         """Mark of each scene of a sensor in the index, by scene id."""
-        part = self.state.sensors.get(sensor) if self.state is not None else None
-        side = open_sensor(self.folder, part or SensorState())
+        side = self._there().get(sensor, _NOTHING)
         return {scene: mark for segment in side.segments for scene, mark in segment.live_scenes().items()}
+
+    def _there(self) -> dict[str, SensorIndex]:
+        """What is in the index, by sensor; opened once, until a change is made."""
+        if self._opened is None:
+            parts = self.state.sensors if self.state is not None else {}
+            self._opened = {name: open_sensor(self.folder, part) for name, part in parts.items()}
+        return self._opened
 
     def apply(self, variant: str, model: str, changes: Mapping[str, Change]) -> ChangeSummary:
         """Makes a change, all of it or nothing.
@@ -156,11 +165,11 @@ class IndexWriter:
         number = self._changes + 1
         incoming = IncomingScenes(self.folder, number, before)
         sensors = dict(before.sensors) if before is not None else {}
-        there = {name: open_sensor(self.folder, part) for name, part in sensors.items()}
+        there = self._there()
         gone: dict[str, set[str]] = {}
         added = replaced = moved = 0
         for sensor, change in changes.items():
-            side = there.get(sensor, SensorIndex((), {}, {}))
+            side = there.get(sensor, _NOTHING)
             known = {scene for segment in side.segments for scene in segment.live_scenes()}
             new = incoming.write(sensor, change.added, side)
             gone[sensor] = known & (new.scenes | new.empty | set(change.withdrawn))
@@ -199,6 +208,7 @@ class IndexWriter:
     def _commit(self, state: IndexState) -> None:
         write_state(self.folder, state)
         self.state = state
+        self._opened = None
         self._changes = state.change
 
     def _sweep(self) -> None:
