@@ -1,0 +1,1 @@
+"""Labelled benchmark sets, as users hold them."""
