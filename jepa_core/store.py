@@ -82,6 +82,10 @@ class Store:
         """Flat arrays that a training run on this version of the pairs reads."""
         return self.root / "cache" / f"pairs-{short(data_version)}"
 
+    def training_probe(self, data_version: str) -> Path:
+        """Labelled validation pairs that a training run looks at now and then."""
+        return self.root / "cache" / f"probe-{short(data_version)}"
+
     def training(self, variant: str, stage_fingerprint: str) -> Path:
         """Checkpoints of a training run under way."""
         return self.root / "training" / f"{variant}-{short(stage_fingerprint)}"

@@ -16,6 +16,7 @@ import torch
 
 from jepa_core.archive.discover import Archive
 from jepa_core.cutting import CutConfig
+from jepa_core.datasets.stored_pairs import stored_pairs
 from jepa_core.describing.archive import describe_archive
 from jepa_core.extraction import extract
 from jepa_core.index import Change, open_index, writing
@@ -64,7 +65,8 @@ def main() -> None:
         a, b = (read_patches(store, sensor) for sensor in SENSORS)
         pairs = pair_patches(a, b, PairingConfig())
         train = pairs[pairs["split"] == "train"]
-        build_cache(store, root / "cache", train, SENSORS)
+        data = stored_pairs(store, train, SENSORS, "")
+        build_cache(root / "cache", data, data.rows("train"))
         cache = open_cache(root / "cache")
         rows = b.set_index("patch_id", drop=False).loc[train["patch_b"]]
         bench_cutting(root)

@@ -11,6 +11,7 @@ from jepa_core.archive.discover import Archive
 from jepa_core.archive.sample import COMMON, CONFIGILM, ensure_sample
 from jepa_core.archive.wheels import DownloadError, fetch
 from jepa_core.cutting import CutConfig
+from jepa_core.datasets.stored_pairs import stored_pairs
 from jepa_core.describing.archive import describe_archive
 from jepa_core.descriptors import read_descriptors
 from jepa_core.extraction import extract
@@ -92,10 +93,8 @@ def trained(cut_store: Store, pairs: pd.DataFrame) -> TrainedModel:
     done = pretrain(
         cut_store,
         Choice("crjepa", epochs=1),
-        pairs=pairs,
-        sensors=(SENTINEL1, SENTINEL2),
+        data=stored_pairs(cut_store, pairs, (SENTINEL1, SENTINEL2), "0" * 64),
         stage_fingerprint="0" * 64,
-        pairs_version="0" * 64,
     )
     return load_model(done.folder)
 

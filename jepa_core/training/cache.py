@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from jepa_core import atomic
+from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.errors import NotMaterializedError
-from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.progress import track
 from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import BandStatistics, band_statistics
-from jepa_core.store import Store
 
 _BLOCK = 256
 """Pairs read at a time."""
@@ -41,38 +39,31 @@ class TrainingCache:
         return len(next(iter(self.pixels.values())))
 
 
-def build_cache(store: Store, folder: Path, pairs: pd.DataFrame, sensors: tuple[Sensor, Sensor]) -> None:
-    """Lays down the pairs' pixels and takes their statistics; nothing to do where the folder is there.
+def build_cache(folder: Path, data: LabelledSet, rows: np.ndarray) -> None:
+    """Lays down the rows' pixels and takes their statistics; nothing to do where the folder is there.
 
     Args:
-        store: the data root.
         folder: where the cache goes.
-        pairs: rows of one split (schema `tables.PAIRS`).
-        sensors: sensors of `patch_a` and `patch_b`.
+        data: the set.
+        rows: those that are wanted.
 
     Raises:
-        NotMaterializedError: no pairs.
+        NotMaterializedError: no rows.
     """
     if folder.exists():
         return
-    if pairs.empty:
+    if not len(rows):
         raise NotMaterializedError("no training pairs: nothing was paired, or all pairs lie in other splits")
     with atomic.new_folder(folder) as temporary:
-        statistics = {}
-        for sensor, column in zip(sensors, ("patch_a", "patch_b"), strict=True):
-            patches = read_patches(store, sensor).set_index("patch_id", drop=False)
-            rows = patches.loc[pairs[column]]
+        about = {}
+        for sensor in data.sensors:
             path = temporary / f"{sensor.name}.npy"
-            _write_array(path, store, sensor, rows)
-            array = np.load(path, mmap_mode="r")
-            statistics[sensor.name] = band_statistics(_blocks(array), sensor)
-        about = {
-            sensor.name: {
+            write_pixels(path, data, sensor, rows)
+            statistics = band_statistics(_blocks(np.load(path, mmap_mode="r")), sensor)
+            about[sensor.name] = {
                 "sensor": sensor_to_json(sensor),
-                "statistics": {band: asdict(values) for band, values in statistics[sensor.name].items()},
+                "statistics": {band: asdict(values) for band, values in statistics.items()},
             }
-            for sensor in sensors
-        }
         atomic.write_json(temporary / "cache.json", about)
 
 
@@ -89,15 +80,16 @@ def open_cache(folder: Path) -> TrainingCache:
     )
 
 
-def _write_array(path: Path, store: Store, sensor: Sensor, rows: pd.DataFrame) -> None:
-    array = None
-    starts = range(0, len(rows), _BLOCK)
-    for start in track(starts, f"Caching {sensor.name}", unit="block"):
-        block = read_pixels(store, sensor, rows.iloc[start : start + _BLOCK])
+def write_pixels(path: Path, data: LabelledSet, sensor: Sensor, rows: np.ndarray) -> None:
+    """Lays down the pixels of at least one row as one array, a block at a time."""
+    array, start = None, 0
+    blocks = data.blocks(sensor, rows, _BLOCK)
+    for block in track(blocks, f"Caching {sensor.name}", total=-(-len(rows) // _BLOCK), unit="block"):
         if array is None:
             shape = (len(rows), *block.shape[1:])
             array = np.lib.format.open_memmap(path, mode="w+", dtype=block.dtype, shape=shape)
         array[start : start + len(block)] = block
+        start += len(block)
     assert array is not None
     array.flush()
 

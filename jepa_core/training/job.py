@@ -18,14 +18,11 @@ import psutil
 from jepa_core.atomic import read_json
 from jepa_core.errors import JepaError
 from jepa_core.model import save_model
-from jepa_core.sensors import sensor_from_json
-from jepa_core.store import Store
-from jepa_core.tables import PAIRS, read_table
 from jepa_core.training.cache import open_cache
 from jepa_core.training.config import TrainingConfig
 from jepa_core.training.group import Group, joined_group
 from jepa_core.training.loop import train
-from jepa_core.training.probe import probe_of
+from jepa_core.training.probe import open_probe
 from jepa_core.training.watch import Row, TrainingError
 from jepa_core.variants import registry
 
@@ -33,9 +30,6 @@ from jepa_core.variants import registry
 @dataclass(frozen=True)
 class Job:
     """All that a training run is made of; JSON holds it."""
-
-    data: str
-    """Data root, with pairs and patches."""
 
     variant: str
     """Name of the method."""
@@ -49,11 +43,11 @@ class Job:
     seed: int
     """Of weights, order, masks and slices."""
 
-    sensors: tuple[dict[str, Any], dict[str, Any]]
-    """Of `patch_a` and `patch_b`, as JSON holds them."""
-
     cache: str
     """Folder of the training cache."""
+
+    probe: str | None
+    """Folder of the probe; None where there is none."""
 
     checkpoints: str
     """Folder of the checkpoints."""
@@ -67,8 +61,7 @@ class Job:
 
 def job_from_json(fields: Mapping[str, Any]) -> Job:
     """The job that `dataclasses.asdict` and JSON made `fields` from."""
-    a, b = fields["sensors"]
-    return Job(**{**fields, "recipe": TrainingConfig(**fields["recipe"]), "sensors": (a, b)})
+    return Job(**{**fields, "recipe": TrainingConfig(**fields["recipe"])})
 
 
 def run_job(job: Job, group: Group, on_step: Callable[[Row], None]) -> None:
@@ -82,15 +75,11 @@ def run_job(job: Job, group: Group, on_step: Callable[[Row], None]) -> None:
     Raises:
         TrainingError: the run cannot go on.
     """
-    store = Store.at(Path(job.data))
     cache = open_cache(Path(job.cache))
     config = registry.config_from_json(job.variant, job.config)
     bands = {name: len(sensor.bands) for name, sensor in cache.sensors.items()}
     variant = registry.build(job.variant, config, bands, job.seed).to(group.device)
-    a, b = job.sensors
-    probe = None
-    if group.leads:
-        probe = probe_of(store, read_table(store.pairs, PAIRS), (sensor_from_json(a), sensor_from_json(b)))
+    probe = open_probe(Path(job.probe)) if job.probe and group.leads else None
     history = train(variant, cache, job.recipe, job.seed, Path(job.checkpoints), on_step, group, probe)
     if group.leads:
         about = job.about | {

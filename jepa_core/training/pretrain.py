@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from jepa_core import atomic, versions
+from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.model import load_model
-from jepa_core.sensors import Sensor, sensor_to_json
 from jepa_core.store import Store
 from jepa_core.tables import HISTORY, read_table, records
 from jepa_core.training.cache import build_cache
@@ -22,6 +21,7 @@ from jepa_core.training.config import TrainingConfig
 from jepa_core.training.group import Group
 from jepa_core.training.job import Job, run_job
 from jepa_core.training.launch import run_in_processes
+from jepa_core.training.probe import build_probe
 from jepa_core.training.watch import Row
 from jepa_core.variants import registry
 from jepa_core.variants.registry import ConfigError
@@ -97,21 +97,17 @@ class Choice:
 def pretrain(
     store: Store,
     choice: Choice,
-    pairs: pd.DataFrame,
-    sensors: tuple[Sensor, Sensor],
+    data: LabelledSet,
     stage_fingerprint: str,
-    pairs_version: str,
     on_step: Callable[[Row], None] = lambda row: None,
 ) -> Pretrained:
-    """Trains a method on the pairs of the training split.
+    """Trains a method on the training split; labels of the validation split are looked at and train nothing.
 
     Args:
-        store: the data root.
+        store: takes the model and what is needed on the way.
         choice: what is trained and how.
-        pairs: all pairs (schema `tables.PAIRS`), which lie in the data root.
-        sensors: of `patch_a` and `patch_b`.
+        data: the set.
         stage_fingerprint: names the run; a whole model under it is taken as it is, checkpoints are gone on from.
-        pairs_version: data version of the pairs, for the cache.
         on_step: is given each step's figures, those of an earlier call's steps included.
 
     Raises:
@@ -126,24 +122,23 @@ def pretrain(
     checkpoints = store.training(name, stage_fingerprint)
     finished = _finished(folder)
     if finished is None:
-        cache = store.training_cache(fingerprint([pairs_version, versions.CACHE]))
-        build_cache(store, cache, pairs[pairs["split"] == "train"], sensors)
-        a, b = (sensor_to_json(sensor) for sensor in sensors)
+        version = fingerprint([data.version, versions.CACHE])
+        cache, probe = store.training_cache(version), store.training_probe(version)
+        build_cache(cache, data, data.rows("train"))
         job = Job(
-            data=str(store.root),
             variant=name,
             config=registry.config_to_json(config),
             recipe=recipe,
             seed=choice.seed,
-            sensors=(a, b),
             cache=str(cache),
+            probe=str(probe) if build_probe(probe, data) else None,
             checkpoints=str(checkpoints),
             model=str(folder),
-            about={"size": choice.size, "pairs_version": pairs_version},
+            about={"size": choice.size, "pairs_version": data.version},
         )
         # A method that cannot be built leaves nothing behind.
         with torch.device("meta"):
-            registry.build(name, config, {sensor.name: len(sensor.bands) for sensor in sensors}, choice.seed)
+            registry.build(name, config, {sensor.name: len(sensor.bands) for sensor in data.sensors}, choice.seed)
         job_file = checkpoints / "job.json"
         atomic.write_json(job_file, asdict(job))
         if choice.processes > 1:

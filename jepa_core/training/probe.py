@@ -1,18 +1,17 @@
 """A small search among labelled validation pairs while a method trains; labels train nothing."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
-from sklearn.preprocessing import MultiLabelBinarizer
 
+from jepa_core import atomic
+from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.evaluation.metrics import chance_f1, f1_at_k, pair_f1, rank
-from jepa_core.patch_store import read_patches, read_pixels
-from jepa_core.sensors import Sensor
+from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import normalise
-from jepa_core.store import Store
-from jepa_core.training.cache import TrainingCache
+from jepa_core.training.cache import TrainingCache, write_pixels
 from jepa_core.training.watch import Row
 from jepa_core.variants.variant import Variant
 from jepa_core.vectors import Purpose, serving
@@ -70,29 +69,35 @@ class Probe:
         return {purpose: np.concatenate(parts) for purpose, parts in found.items()}
 
 
-def probe_of(store: Store, pairs: pd.DataFrame, sensors: tuple[Sensor, Sensor]) -> Probe | None:
-    """The probe on the validation split's labelled pairs; None where there are too few to search among.
+def build_probe(folder: Path, data: LabelledSet) -> bool:
+    """Lays down labelled pairs of the validation split; nothing to do where the folder is there.
 
     Args:
-        store: the data root.
-        pairs: all pairs (schema `tables.PAIRS`).
-        sensors: of `patch_a` and `patch_b`.
+        folder: where they go.
+        data: the set.
+
+    Returns:
+        Whether there is a probe: no where there are too few pairs to search among.
     """
-    chosen = pairs[pairs["split"] == "val"]
-    tables = [read_patches(store, sensor).set_index("patch_id", drop=False) for sensor in sensors]
-    columns = ("patch_a", "patch_b")
-    for table, column in zip(tables, columns, strict=True):
-        chosen = chosen[table.loc[chosen[column], "labels"].map(len).gt(0).to_numpy()]
-    # Evenly over the table, which is ordered by cell.
-    chosen = chosen.iloc[np.unique(np.linspace(0, len(chosen) - 1, min(len(chosen), _MOST)).astype(int))]
-    if len(chosen) < _K + 2:
-        return None
-    labels = tables[0].loc[chosen[columns[0]], "labels"]
+    rows = data.labelled_rows("val")
+    # Evenly over the set, which may be ordered by place or by class.
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int))]
+    if len(rows) < _K + 2:
+        return False
+    if not folder.exists():
+        with atomic.new_folder(folder) as temporary:
+            for sensor in data.sensors:
+                write_pixels(temporary / f"{sensor.name}.npy", data, sensor, rows)
+            np.save(temporary / "labels.npy", data.labels[rows])
+            atomic.write_json(temporary / "probe.json", [sensor_to_json(sensor) for sensor in data.sensors])
+    return True
+
+
+def open_probe(folder: Path) -> Probe:
+    """The probe in a folder that `build_probe` made."""
+    sensors = [sensor_from_json(fields) for fields in atomic.read_json(folder / "probe.json")]
     return Probe(
-        pixels={
-            sensor.name: read_pixels(store, sensor, table.loc[chosen[column]])
-            for sensor, table, column in zip(sensors, tables, columns, strict=True)
-        },
+        pixels={sensor.name: np.load(folder / f"{sensor.name}.npy") for sensor in sensors},
         sensors={sensor.name: sensor for sensor in sensors},
-        labels=MultiLabelBinarizer().fit_transform(labels).astype(bool),
+        labels=np.load(folder / "labels.npy"),
     )

@@ -104,6 +104,7 @@ def _pretrain(
     inputs: StageInputs,
     run: TrackedRun,
 ) -> StageResult:
+    from jepa_core.datasets.stored_pairs import stored_pairs
     from jepa_core.patch_store import stored_sensors
     from jepa_core.tables import PAIRS, read_table
     from jepa_core.training.pretrain import pretrain
@@ -113,10 +114,8 @@ def _pretrain(
     trained = pretrain(
         store,
         _choice(variant, config),
-        pairs=read_table(store.pairs, PAIRS),
-        sensors=stored_sensors(store),
+        data=stored_pairs(store, read_table(store.pairs, PAIRS), stored_sensors(store), pairs_version),
         stage_fingerprint=inputs.fingerprint,
-        pairs_version=pairs_version,
         on_step=run.log_row,
     )
     curve = _curves(variant, trained.history)

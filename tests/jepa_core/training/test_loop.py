@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from jepa_core.datasets.stored_pairs import stored_pairs
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.tables import PAIRS, read_table
 from jepa_core.training.batches import batch_at, dihedral, steps_per_epoch
@@ -41,7 +42,8 @@ SMALL = CRJEPAConfig(
 def cache(cut_store, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache") / "cache"
     pairs = read_table(cut_store.pairs, PAIRS)
-    build_cache(cut_store, folder, pairs[pairs["split"] == "train"], (SENTINEL1, SENTINEL2))
+    data = stored_pairs(cut_store, pairs, (SENTINEL1, SENTINEL2), "0" * 64)
+    build_cache(folder, data, data.rows("train"))
     return open_cache(folder)
 
 

@@ -10,6 +10,7 @@ import pytest
 from jepa_core.archive.discover import Archive
 from jepa_core.atomic import read_json
 from jepa_core.cutting import CutConfig
+from jepa_core.datasets.stored_pairs import stored_pairs
 from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import NotMaterializedError, UnknownNameError
 from jepa_core.extraction import extract
@@ -20,12 +21,12 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.tables import PAIRS, read_table, write_table
 from jepa_core.training.pretrain import Choice, pretrain
-from jepa_core.training.probe import probe_of
+from jepa_core.training.probe import build_probe, open_probe
 from jepa_core.training.watch import TrainingError
 from jepa_core.variants.registry import ConfigError
 
 SENSORS = (SENTINEL1, SENTINEL2)
-RUN = {"sensors": SENSORS, "stage_fingerprint": "f" * 64, "pairs_version": "0" * 64}
+RUN = {"stage_fingerprint": "f" * 64}
 SMALL = {"width": 32, "depth": 1, "heads": 2, "predictor_depth": 1, "head_hidden": [16], "dimension": 8}
 
 
@@ -35,8 +36,13 @@ def store(cut_store, tmp_path):
     return Store.at(shutil.copytree(cut_store.root, tmp_path / "data"))
 
 
-def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(store, pairs, trained):
-    arguments = RUN | {"pairs": pairs, "stage_fingerprint": "0" * 64}
+@pytest.fixture
+def data(store, pairs):
+    return stored_pairs(store, pairs, SENSORS, "0" * 64)
+
+
+def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(store, data, trained):
+    arguments = RUN | {"data": data, "stage_fingerprint": "0" * 64}
     weights = next(store.root.glob("models/crjepa/*/weights.safetensors"))
     written = weights.stat().st_mtime_ns
     steps = []
@@ -50,14 +56,14 @@ def test_a_finished_model_is_taken_as_it_is_and_a_changed_one_trained_again(stor
     assert weights.stat().st_mtime_ns != written
 
 
-def test_what_cannot_be_trained_is_a_plain_error(store, pairs):
+def test_what_cannot_be_trained_is_a_plain_error(store, data, pairs):
     with pytest.raises(NotMaterializedError, match="no training pairs"):
-        none = RUN | {"pairs": pairs[pairs["split"] == "test"], "pairs_version": "1" * 64}
-        pretrain(store, Choice("crjepa", epochs=1), **none)
+        none = stored_pairs(store, pairs[pairs["split"] == "test"], SENSORS, "1" * 64)
+        pretrain(store, Choice("crjepa", epochs=1), none, **RUN)
     with pytest.raises(UnknownNameError, match="no size 'huge'; it has tiny, small, paper"):
-        pretrain(store, Choice("crjepa", "huge"), pairs=pairs, **RUN)
+        pretrain(store, Choice("crjepa", "huge"), data, **RUN)
     with pytest.raises(UnknownNameError, match="no variant 'bert'; there are ijepa, mae, rejepa, xjepa, crjepa"):
-        pretrain(store, Choice("bert"), pairs=pairs, **RUN)
+        pretrain(store, Choice("bert"), data, **RUN)
 
 
 def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
@@ -76,9 +82,9 @@ def test_fields_of_config_and_recipe_can_be_chosen_and_are_checked():
         Choice("xjepa", recipe={"batch_size": "many"}).settled()
 
 
-def test_a_batch_of_one_pair_is_a_plain_error(store, pairs):
+def test_a_batch_of_one_pair_is_a_plain_error(store, data):
     with pytest.raises(TrainingError, match="a batch of 1 pair has nothing to compare; there are 8 training pairs"):
-        pretrain(store, Choice("crjepa", model=SMALL, recipe={"batch_size": 1}), pairs, **RUN)
+        pretrain(store, Choice("crjepa", model=SMALL, recipe={"batch_size": 1}), data, **RUN)
 
 
 def test_a_model_of_fewer_bands_trains_describes_and_refuses_others(synthetic_archive, tmp_path):
@@ -89,7 +95,7 @@ def test_a_model_of_fewer_bands_trains_describes_and_refuses_others(synthetic_ar
     a, b = (read_patches(store, sensor) for sensor in kept)
     write_table(pair_patches(a, b, PairingConfig()), PAIRS, store.pairs)
     found = read_table(store.pairs, PAIRS)
-    done = pretrain(store, Choice("crjepa", epochs=1, model=SMALL), found, **(RUN | {"sensors": kept}))
+    done = pretrain(store, Choice("crjepa", epochs=1, model=SMALL), stored_pairs(store, found, kept, ""), **RUN)
     model = load_model(done.folder)
     assert model.sensors["sentinel2"].band_names == ("B02", "B04", "B8A")
     assert list(model.statistics["sentinel1"]) == ["VV"]
@@ -129,9 +135,9 @@ def test_numbers_out_of_range_are_a_plain_error(choice, reason):
         ("ijepa", {"target_blocks": 9}, "9 blocks of 0.2 of the image each may leave no context"),
     ],
 )
-def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(store, pairs, variant, model, reason):
+def test_settings_that_do_not_go_together_are_a_plain_error_before_anything_runs(store, data, variant, model, reason):
     with pytest.raises(ConfigError, match=reason):
-        pretrain(store, Choice(variant, model=model), pairs, **RUN)
+        pretrain(store, Choice(variant, model=model), data, **RUN)
     assert not (store.root / "training").exists() or not any((store.root / "training").iterdir())
 
 
@@ -143,7 +149,11 @@ def shared(cut_store, pairs, tmp_path_factory):
         store = Store.at(shutil.copytree(cut_store.root, tmp_path_factory.mktemp("run") / "data"))
         rows = []
         choice = Choice("crjepa", epochs=2, processes=processes, model=SMALL)
-        done[processes] = store, pretrain(store, choice, pairs, on_step=rows.append, **RUN), rows
+        done[processes] = (
+            store,
+            pretrain(store, choice, stored_pairs(store, pairs, SENSORS, "0" * 64), on_step=rows.append, **RUN),
+            rows,
+        )
     return done
 
 
@@ -161,9 +171,9 @@ def test_two_processes_train_as_one_does_and_report_as_they_go(shared):
 
 
 @pytest.mark.slow
-def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(store, pairs):
+def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(store, data):
     choice = Choice("crjepa", epochs=2, model=SMALL, recipe={"checkpoint_seconds": 0.0})
-    arguments = RUN | {"pairs": pairs, "stage_fingerprint": "e" * 64}
+    arguments = RUN | {"data": data, "stage_fingerprint": "e" * 64}
 
     def stop(row):
         if row["step"] == 2:
@@ -191,12 +201,15 @@ def test_the_last_step_holds_a_search_among_labelled_validation_pairs(shared):
 
 
 @pytest.mark.slow
-def test_the_error_of_a_process_is_the_error_of_the_run(store, pairs):
+def test_the_error_of_a_process_is_the_error_of_the_run(store, data):
     choice = Choice("crjepa", epochs=2, processes=2, model=SMALL, recipe={"least_spread": 10.0, "patience": 1})
     with pytest.raises(TrainingError, match="collapsed: at step 2"):
-        pretrain(store, choice, pairs, **RUN)
+        pretrain(store, choice, data, **RUN)
 
 
-def test_there_is_no_probe_where_too_few_validation_pairs_are_labelled(cut_store, pairs):
-    assert len(probe_of(cut_store, pairs, SENSORS).labels) == 8
-    assert probe_of(cut_store, pairs[pairs["split"] == "train"], SENSORS) is None
+def test_there_is_no_probe_where_too_few_validation_pairs_are_labelled(cut_store, pairs, tmp_path):
+    assert build_probe(tmp_path / "probe", stored_pairs(cut_store, pairs, SENSORS, ""))
+    assert len(open_probe(tmp_path / "probe").labels) == 8
+    training = stored_pairs(cut_store, pairs[pairs["split"] == "train"], SENSORS, "")
+    assert not build_probe(tmp_path / "none", training)
+    assert not (tmp_path / "none").exists()
