@@ -115,7 +115,7 @@ class Details:
 
 @dataclass(frozen=True)
 class Classification:
-    """Labels predicted from frozen descriptors of one sensor: learnt on the training split, judged on the test split."""
+    """Labels predicted from frozen descriptors of one sensor, learnt on the training split, judged on the test one."""
 
     sensor: str
     """Name of the sensor."""
