@@ -1,0 +1,31 @@
+"""Labelled sets by name."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from jepa_core.datasets.eurosat_pan_ms import open_eurosat_pan_ms
+from jepa_core.datasets.eurosat_rgb import open_eurosat_rgb
+from jepa_core.datasets.labelled_set import LabelledSet
+from jepa_core.errors import UnknownNameError
+
+OPENERS: Mapping[str, Callable[[Path], LabelledSet]] = {
+    "eurosat-rgb": open_eurosat_rgb,
+    "eurosat-pan-ms": open_eurosat_pan_ms,
+}
+
+
+def open_set(name: str, root: Path) -> LabelledSet:
+    """The set of a name.
+
+    Args:
+        name: one of `OPENERS`.
+        root: the folder or file that it lies in, as its publishers pack it.
+
+    Raises:
+        UnknownNameError: no set has that name; the message lists those that are known.
+        DatasetError: its files are missing or damaged.
+    """
+    opener = OPENERS.get(name)
+    if opener is None:
+        raise UnknownNameError(f"unknown set {name!r}; known are {', '.join(sorted(OPENERS))}")
+    return opener(root)
