@@ -106,6 +106,10 @@ class Store:
         """The variant's latest benchmark report."""
         return self.root / "benchmarks" / variant
 
+    def benchmark_reference(self, variant: str) -> Path:
+        """Figures that the variant's benchmarks are held against."""
+        return self.root / "references" / f"{variant}.json"
+
     @property
     def comparison(self) -> Path:
         """The variants' latest benchmarks side by side."""

@@ -50,7 +50,7 @@ def benchmark_stage(variant: str) -> Stage:
         f"{variant}_benchmark",
         versions.BENCHMARK,
         upstream=(PATCH_PAIRS.name, f"{variant}_model", f"{variant}_descriptors"),
-        typical_seconds=15,
+        typical_seconds=60,
         remedy=f"{variant}_index",
     )
 

@@ -1,181 +1,136 @@
-"""Benchmark of one model on the test split: four directions, beside chance and a baseline without training."""
+"""A subject on a set, from descriptors to the report; a report that is current is taken as it is."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from jepa_core.archive.nomenclature import BEN19
-from jepa_core.descriptors import read_descriptors
+from jepa_core import versions
+from jepa_core.baselines.registry import BASELINES
+from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.errors import JepaError
-from jepa_core.evaluation import baselines, metrics
-from jepa_core.patch_store import read_patches, read_pixels
-from jepa_core.sensors import Sensor
+from jepa_core.evaluation.classification import classify
+from jepa_core.evaluation.cost import cost
+from jepa_core.evaluation.report import read_report, write_report
+from jepa_core.evaluation.report_pictures import report_pictures
+from jepa_core.evaluation.results import DataFacts, ModelFacts, Report, Result
+from jepa_core.evaluation.searches import Outcome, run_searches
+from jepa_core.evaluation.subject import Subject, baseline_subject
+from jepa_core.evaluation.surroundings import surroundings
+from jepa_core.evaluation.wording import file_stem
+from jepa_core.fingerprint import fingerprint
 from jepa_core.store import Store
-from jepa_core.vectors import Purpose, serving
+from jepa_core.variants import ijepa
 
-K = 5
-"""Depth of the main figure, as CR-JEPA and X-JEPA report it."""
+Rivals = Mapping[str, tuple[Result, ...]]
+"""Results that serve, by name of the baseline."""
 
-_BLOCK = 256
-"""Patches read at a time."""
-
-
-class BenchmarkError(JepaError):
-    """The data do not allow the benchmark."""
+_SAMPLES = 32
+"""Patches that the time of describing is taken with."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """One direction under one protocol, with one kind of descriptor."""
-
-    query: str
-    """Name of the queries' sensor."""
-
-    gallery: str
-    """Name of the gallery's sensor."""
-
-    pair: str
-    """`kept` or `removed`: whether the query's paired patch may be a hit; `self removed` within a sensor."""
-
-    head: Purpose
-    """The kind of descriptor that was compared."""
-
-    serves: bool
-    """Whether that kind is the one which searches of this direction use; the figures of the others are for study."""
-
-    queries: int
-    """Number of queries."""
-
-    gallery_size: int
-    """Patches that a query chooses from."""
-
-    f1_at_5: float
-    """F1@5 by definition A, mean over queries."""
-
-    chance: float
-    """Exact expectation of a random ranking."""
-
-    band_statistics: float
-    """F1@5 of band means and deviations; across sensors through a ridge regression on the training pairs."""
-
-
-@dataclass(frozen=True)
-class _Side:
-    sensor: Sensor
-    test: np.ndarray
-    """Statistics of the test patches."""
-    train: np.ndarray
-    """Statistics of the training patches, by training pair."""
-    vectors: dict[Purpose, np.ndarray]
-    """Descriptors of the test patches, by kind."""
-    labels: np.ndarray
-    """Booleans (test patches, classes)."""
-
-
-def run_benchmark(
-    store: Store,
-    variant: str,
-    model_fingerprint: str,
-    pairs: pd.DataFrame,
-    sensors: tuple[Sensor, Sensor],
-) -> list[Result]:
-    """F1@5 on the labelled test pairs, with each kind of descriptor that the model has.
-
-    Queries and gallery are the same patches.
+def run_baselines(
+    store: Store, data: LabelledSet, encoder: ijepa.IJEPAConfig, seeds: Sequence[int], archive: str
+) -> Rivals:
+    """Every baseline's benchmark, each with a report of its own beside the methods'.
 
     Args:
-        store: the data root, with the model's descriptors.
-        variant: name of the method.
-        model_fingerprint: of the model.
-        pairs: all pairs (schema `tables.PAIRS`).
-        sensors: of `patch_a` and `patch_b`.
+        store: takes the reports.
+        data: the set.
+        encoder: size of the untrained encoder.
+        seeds: of those that have something random.
+        archive: where the set was read from, for the reports.
+    """
+    reports = {
+        name: run_benchmark(store, data, baseline_subject(data, name, seeds, encoder), {}, archive)
+        for name in BASELINES
+    }
+    return {name: tuple(result for result in report.results if result.serves) for name, report in reports.items()}
 
-    Returns:
-        Six results that serve; behind them, for a model with two kinds of descriptors, six of the other kind.
+
+def run_benchmark(store: Store, data: LabelledSet, subject: Subject, rivals: Rivals, archive: str) -> Report:
+    """Judges a subject and writes its report, unless the report that is there says the same.
+
+    Args:
+        store: takes the report (`Store.benchmark`).
+        data: the set.
+        subject: what is judged.
+        rivals: the baselines' results; none for a baseline.
+        archive: where the set was read from, for the report.
 
     Raises:
-        BenchmarkError: too few labelled test pairs.
-        DescriptorError: descriptors are missing or another model's.
+        BenchmarkError: the set has too few labelled test rows.
+        DescriptorError: descriptors are missing, another model's, or no unit vectors.
     """
-    tables = [read_patches(store, sensor).set_index("patch_id", drop=False) for sensor in sensors]
-    test, train = pairs[pairs["split"] == "test"], pairs[pairs["split"] == "train"]
-    labelled = [t.loc[test[c], "labels"].map(len).gt(0).to_numpy() for t, c in _columns(tables)]
-    test = test[labelled[0] & labelled[1]]
-    if len(test) < K + 2:
-        raise BenchmarkError(
-            f"the benchmark needs at least {K + 2} labelled test pairs and found {len(test)} among {len(pairs)} pairs"
-        )
-    a, b = (
-        _side(store, variant, model_fingerprint, sensor, table, test[column], train[column])
-        for sensor, (table, column) in zip(sensors, _columns(tables), strict=True)
+    made_of = fingerprint(
+        {
+            "code": versions.BENCHMARK,
+            "data": data.version,
+            "variant": subject.variant,
+            "models": subject.models,
+            "rivals": {name: [[f.value for f in r.figures] for r in results] for name, results in rivals.items()},
+        }
     )
-    results = [result for query, gallery in ((a, a), (b, b), (a, b), (b, a)) for result in _direction(query, gallery)]
-    return sorted(results, key=lambda result: not result.serves)
+    folder = store.benchmark(subject.variant)
+    try:
+        report = read_report(folder)
+        if report.fingerprint == made_of:
+            return report
+    except JepaError:
+        pass  # none, or one that cannot be read: it is made anew
+    started = time.monotonic()
+    by_seed = subject.vectors()
+    outcome = run_searches(data, by_seed, subject.variant)
+    classification = classify(data, by_seed)
+    report = Report(
+        fingerprint=made_of,
+        data=_data_facts(data, archive),
+        model=_model_facts(data, subject),
+        results=outcome.results,
+        details=outcome.details,
+        classification=tuple(classification),
+        baselines=rivals,
+        surroundings=surroundings(time.monotonic() - started),
+    )
+    write_report(folder, report, _tables(outcome), report_pictures(data, report, outcome, by_seed[0]))
+    return report
 
 
-def _columns(tables: list[pd.DataFrame]) -> list[tuple[pd.DataFrame, str]]:
-    return list(zip(tables, ("patch_a", "patch_b"), strict=True))
+def _tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
+    return {
+        file_stem(search): pd.DataFrame({name: values.astype(np.float32) for name, values in columns.items()})
+        for search, columns in outcome.queries.items()
+    }
 
 
-def _side(
-    store: Store,
-    variant: str,
-    model: str,
-    sensor: Sensor,
-    patches: pd.DataFrame,
-    test: pd.Series,
-    train: pd.Series,
-) -> _Side:
-    descriptors = read_descriptors(store, variant, model, sensor)
-    rows = np.searchsorted(descriptors.patch_ids, test.to_numpy(dtype=object))
-    of_test = patches.loc[test]
-    return _Side(
-        sensor=sensor,
-        test=_statistics(store, sensor, of_test),
-        train=_statistics(store, sensor, patches.loc[train]),
-        vectors={kind: vectors[rows] for kind, vectors in descriptors.vectors.items()},
-        labels=multi_hot(of_test["labels"]),
+def _data_facts(data: LabelledSet, archive: str) -> DataFacts:
+    parts = ("train", "val", "test")
+    return DataFacts(
+        name=data.name,
+        version=data.version,
+        archive=archive,
+        sensors=tuple(sensor.name for sensor in data.sensors),
+        rows={part: len(data.rows(part)) for part in parts},
+        labelled={part: len(data.labelled_rows(part)) for part in parts},
+        classes=data.classes,
+        multi_label=data.multi_label,
+        source=data.source,
+        notes=data.notes,
     )
 
 
-def _statistics(store: Store, sensor: Sensor, rows: pd.DataFrame) -> np.ndarray:
-    blocks = [rows.iloc[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
-    return np.concatenate([baselines.band_statistics_vectors(read_pixels(store, sensor, b), sensor) for b in blocks])
-
-
-def multi_hot(labels: pd.Series) -> np.ndarray:
-    """Booleans (patches, 19) of label lists, by BigEarthNet's classes."""
-    return np.array([[name in of_patch for name in BEN19] for of_patch in map(set, labels)])
-
-
-def _direction(query: _Side, gallery: _Side) -> list[Result]:
-    itself = np.eye(len(query.labels), dtype=bool)
-    purpose: Purpose
-    if query is gallery:
-        purpose, protocols = "same", {"self removed": itself}
-        baseline = baselines.same_sensor_similarity(query.train, query.test)
-    else:
-        purpose, protocols = "cross", {"kept": np.zeros_like(itself), "removed": itself}
-        baseline = baselines.cross_sensor_similarity(query.train, gallery.train, query.test, gallery.test)
-    f1 = metrics.pair_f1(query.labels, gallery.labels)
-
-    def at_k(similarity: np.ndarray, excluded: np.ndarray) -> float:
-        return float(metrics.f1_at_k(f1, metrics.rank(similarity, excluded, K)).mean())
-
-    return [
-        Result(
-            query=query.sensor.name,
-            gallery=gallery.sensor.name,
-            pair=pair,
-            head=head,
-            serves=serving(purpose, query.vectors) == head,
-            queries=len(f1),
-            gallery_size=int((~excluded).sum(axis=1).min()),
-            f1_at_5=at_k(vectors @ gallery.vectors[head].T, excluded),
-            chance=float(metrics.chance_f1(f1, excluded).mean()),
-            band_statistics=at_k(baseline, excluded),
-        )
-        for pair, excluded in protocols.items()
-        for head, vectors in query.vectors.items()
-    ]
+def _model_facts(data: LabelledSet, subject: Subject) -> ModelFacts:
+    rows = data.labelled_rows("test")[:_SAMPLES]
+    return ModelFacts(
+        variant=subject.variant,
+        models=subject.models,
+        seeds=subject.seeds,
+        size=subject.size,
+        config=subject.config or {},
+        recipe=subject.recipe or {},
+        train_rows=subject.train_rows,
+        steps=subject.steps,
+        training_seconds=subject.training_seconds,
+        cost=cost(subject.describer, data.sensors, {s.name: data.read(s, rows) for s in data.sensors}),
+    )

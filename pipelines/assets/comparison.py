@@ -1,14 +1,18 @@
 """The variants' benchmarks to one report, tracked in MLflow."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from jepa_core.store import Store
-from pipelines.assets.benchmarks import EXPERIMENT, search_name
+from pipelines.assets.benchmarks import EXPERIMENT, metric_name, shown_pictures
 from pipelines.chain import comparison_stage
 from pipelines.resources import Tracking, Workspace
 from pipelines.stage import StageInputs, StageResult, run_stage
+
+if TYPE_CHECKING:
+    from jepa_core.evaluation.comparison import Comparison
 
 
 def comparison_asset(variants: Sequence[str]) -> dg.AssetsDefinition:
@@ -21,41 +25,46 @@ def comparison_asset(variants: Sequence[str]) -> dg.AssetsDefinition:
         deps=list(stage.upstream),
         code_version=stage.version,
         kinds={"mlflow", "html"},
-        description=f"F1@5 of {', '.join(variants)} side by side, beside chance and a baseline.",
+        description=f"Benchmarks of {', '.join(variants)} side by side, with tests of what sets them apart.",
     )
     def _comparison(
         context: dg.AssetExecutionContext, workspace: Workspace, tracking: Tracking
     ) -> dg.MaterializeResult[None]:
         def work(inputs: StageInputs) -> StageResult:
+            from jepa_core.evaluation.side_by_side import side_by_side
+
             store = workspace.store()
             parameters = {"variants": ", ".join(variants)}
             with tracking.run(store, context, EXPERIMENT, inputs.fingerprint, parameters) as run:
-                result, figures = _compare(variants, store)
-                result.links["mlflow_run"] = run.url
-                run.log_figures(figures)
+                comparison = side_by_side(store, variants)
+                run.log_figures(_figures(comparison))
                 for file in sorted(store.comparison.iterdir()):
                     run.log_file(file)
-            return result
+                return _result(store, comparison, run.url)
 
         return run_stage(stage, context, workspace, {}, work)
 
     return _comparison
 
 
-def _compare(variants: Sequence[str], store: Store) -> tuple[StageResult, dict[str, float]]:
-    from jepa_core.evaluation.comparison import compare, markdown_comparison, write_comparison
-    from jepa_core.evaluation.report import read_report
+def _result(store: Store, comparison: "Comparison", link: str) -> StageResult:
+    from jepa_core.evaluation.markdown import markdown_comparison
 
-    comparison = compare([read_report(store.benchmark(variant)) for variant in variants])
-    write_comparison(store.comparison, comparison)
-    figures = {}
-    for line in comparison.lines:
-        columns = {**line.f1_at_5, "chance": line.chance, "band_statistics": line.band_statistics}
-        name = search_name(line.query, line.gallery, line.pair)
-        figures.update({f"f1_at_5/{name}/{column}": figure for column, figure in columns.items()})
-    stage_result = StageResult(
+    return StageResult(
         outputs=[store.comparison],
         summary={"report": str((store.comparison / "report.html").relative_to(store.root))},
+        pictures=shown_pictures(store.comparison, ("recall-by-rank",)),
         tables={"results": markdown_comparison(comparison)},
+        links={"mlflow_run": link},
     )
-    return stage_result, figures
+
+
+def _figures(comparison: "Comparison") -> dict[str, float]:
+    figures = {}
+    for line in comparison.lines:
+        search = line.search
+        name = f"{search.query}_to_{search.gallery}/{search.protocol}/{search.pair}".replace(" ", "_")
+        columns = {variant: figure.value for variant, figure in line.figures.items()}
+        columns |= {"chance": line.chance, **line.baselines}
+        figures.update({f"{metric_name(line.metric)}/{name}/{column}": value for column, value in columns.items()})
+    return figures

@@ -1,0 +1,107 @@
+"""The command `jepa benchmark`; `jepa_core.cli` registers it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jepa_core.cli_common import plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jepa_core.datasets.labelled_set import LabelledSet
+    from jepa_core.evaluation.subject import Subject
+    from jepa_core.store import Store
+
+
+def benchmark(
+    dataset: Annotated[str, typer.Option(help="Name of the labelled set, e.g. eurosat-rgb or ben14k.")],
+    root: Annotated[Path, typer.Option(help="Folder, zip or mat file that holds the set, as it was published.")],
+    variant: Annotated[
+        str,
+        typer.Option(
+            help="A method (crjepa ...), which is trained on the set's training split; a baseline (band-statistics "
+            "...); or a model of yours: timm:NAME, torchscript:FILE, onnx:FILE, python:PACKAGE.MODULE:FUNCTION."
+        ),
+    ],
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of weights, order and masks; given several times: mean ± deviation.")
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="TOML with size, epochs and tables [model] and [recipe]; see examples/benchmarks."),
+    ] = None,
+    encoder_settings: Annotated[
+        Path | None, typer.Option(help="TOML that says what a model of yours is given; see examples/encoders.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Judge a method on a labelled set: retrieval, classification, cost, beside chance and baselines.
+
+    Reports lie under JEPA_DATA in sets/DATASET/benchmarks. A rerun trains, describes and measures only what changed.
+    """
+    with plain_errors("benchmark"):
+        from jepa_core.baselines.registry import BASELINES
+        from jepa_core.datasets.registry import open_set
+        from jepa_core.evaluation.benchmark import run_baselines, run_benchmark
+        from jepa_core.evaluation.markdown import markdown_report
+        from jepa_core.evaluation.report_json import to_json
+        from jepa_core.evaluation.side_by_side import reported, side_by_side
+        from jepa_core.settings import Settings
+        from jepa_core.store import Store
+
+        data = open_set(dataset, root)
+        store = Store.at(Settings().data / "sets" / dataset)
+        archive = str(root.expanduser().resolve())
+        with store.locked("benchmark", _say):
+            subject = _subject(store, data, variant, seed or [0], settings, encoder_settings)
+            rivals = {}
+            if variant not in BASELINES:
+                rivals = run_baselines(store, data, subject.encoder, [0], archive)
+            report = run_benchmark(store, data, subject, rivals, archive)
+            others = reported(store, data.version)
+            if len(others) > 1:
+                side_by_side(store, others)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(to_json(report), indent=2))
+        return
+    typer.echo(markdown_report(report))
+    typer.echo(f"\nThe whole report: {store.benchmark(subject.variant) / 'report.html'}")
+    if len(others) > 1:
+        typer.echo(f"Beside {', '.join(n for n in others if n != subject.variant)}: {store.comparison / 'report.html'}")
+
+
+def _subject(
+    store: "Store",
+    data: "LabelledSet",
+    variant: str,
+    seeds: "Sequence[int]",
+    settings: Path | None,
+    encoder_settings: Path | None,
+) -> "Subject":
+    from jepa_core.baselines.registry import BASELINES
+    from jepa_core.errors import UnknownNameError
+    from jepa_core.evaluation.subject import baseline_subject, encoder_like, foreign_subject, trained_subject
+    from jepa_core.evaluation.trained import read_choice
+    from jepa_core.external.encoder import KINDS, open_encoder
+    from jepa_core.variants.registry import METHODS
+
+    if variant in METHODS:
+        return trained_subject(store, data, [read_choice(variant, seed, settings) for seed in seeds])
+    if variant in BASELINES:
+        config, _ = read_choice("ijepa", seeds[0], settings).settled()
+        return baseline_subject(data, variant, seeds, encoder_like(config))
+    if variant.partition(":")[0] in KINDS:
+        return foreign_subject(data, open_encoder(variant, data, encoder_settings))
+    kinds = ", ".join(f"{kind}:..." for kind in KINDS)
+    raise UnknownNameError(
+        f"no variant {variant!r}; there are the methods {', '.join(METHODS)}, the baselines {', '.join(BASELINES)}, "
+        f"and models of yours by {kinds}"
+    )
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)

@@ -1,0 +1,174 @@
+"""What a benchmark judges: descriptors of one set by one method, one a seed, and how they came about."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jepa_core import atomic
+from jepa_core.baselines.random_encoder import random_encoder
+from jepa_core.baselines.registry import baseline
+from jepa_core.datasets.labelled_set import LabelledSet
+from jepa_core.datasets.stored_pairs import COLUMNS
+from jepa_core.descriptors import read_descriptors
+from jepa_core.evaluation.describer import Describer
+from jepa_core.evaluation.described import describe_rows, described_once
+from jepa_core.evaluation.protocols import Vectors
+from jepa_core.evaluation.trained import trained_on
+from jepa_core.model import TrainedModel, load_model
+from jepa_core.sensors import Sensor
+from jepa_core.store import Store
+from jepa_core.tables import HISTORY, read_table
+from jepa_core.training.pretrain import Choice
+from jepa_core.variants import ijepa, registry
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One method, ready to be judged."""
+
+    variant: str
+    """Name of the method, the baseline or the model."""
+
+    seeds: tuple[int, ...]
+    """One or several."""
+
+    models: tuple[str, ...]
+    """Fingerprints, one a seed."""
+
+    describer: Describer
+    """Of the first seed."""
+
+    vectors: Callable[[], Sequence[Vectors]]
+    """Makes or reads the descriptors, one a seed."""
+
+    size: str = ""
+    """Size of the method; empty for what has none."""
+
+    encoder: ijepa.IJEPAConfig = ijepa.SIZES["tiny"]
+    """A plain encoder of the same size, for comparison with an untrained one."""
+
+    config: Mapping[str, Any] | None = None
+    """The method's config record."""
+
+    recipe: Mapping[str, Any] | None = None
+    """How it was trained."""
+
+    train_rows: int = 0
+    """Rows that it was trained on."""
+
+    steps: int = 0
+    """Training steps."""
+
+    training_seconds: float = 0.0
+    """Of all training steps, mean over the seeds."""
+
+
+def trained_subject(store: Store, data: LabelledSet, choices: Sequence[Choice]) -> Subject:
+    """A method trained on the set, once a choice; the choices differ in their seed.
+
+    Raises:
+        JepaError: as `trained_on`.
+    """
+    models = [load_model(trained_on(store, data, choice).folder) for choice in choices]
+
+    def vectors() -> list[Vectors]:
+        return [described_once(store.descriptors(model.name, model.fingerprint), model, data) for model in models]
+
+    return _of_models(models, [choice.seed for choice in choices], vectors)
+
+
+def archive_subject(store: Store, model: TrainedModel, data: LabelledSet, pairs: pd.DataFrame) -> Subject:
+    """A data root's current model, with the descriptors that its stage wrote.
+
+    Args:
+        store: the data root.
+        model: the model.
+        data: the pairs as a set (`stored_pairs`), row by row those of `pairs`.
+        pairs: the table of pairs.
+    """
+
+    def of_sensor(sensor: Sensor, column: str) -> dict[Any, np.ndarray]:
+        found = read_descriptors(store, model.name, model.fingerprint, sensor)
+        rows = np.searchsorted(found.patch_ids, pairs[column].to_numpy(dtype=object))
+        return {kind: vectors[rows] for kind, vectors in found.vectors.items()}
+
+    def vectors() -> list[Vectors]:
+        return [{sensor.name: of_sensor(sensor, c) for sensor, c in zip(data.sensors, COLUMNS, strict=True)}]
+
+    assert model.folder is not None
+    seed = atomic.read_json(model.folder / "model.json")["about"]["seed"]
+    return _of_models([model], [seed], vectors)
+
+
+def baseline_subject(data: LabelledSet, name: str, seeds: Sequence[int], encoder: ijepa.IJEPAConfig) -> Subject:
+    """A baseline, made anew for each seed.
+
+    Args:
+        data: the set.
+        name: of the baseline.
+        seeds: one or several.
+        encoder: size of `random-encoder`.
+
+    Raises:
+        UnknownNameError: no such baseline; the message lists those there are.
+        BaselineError: the set does not allow it.
+    """
+    made = [
+        random_encoder(data, seed, encoder) if name == "random-encoder" else baseline(name, data, seed)
+        for seed in seeds
+    ]
+    subject = foreign_subject(data, made[0])
+    return replace(
+        subject,
+        seeds=tuple(seeds),
+        models=tuple(describer.fingerprint for describer in made),
+        vectors=lambda: [describe_rows(describer, data) for describer in made],
+        encoder=encoder,
+    )
+
+
+def foreign_subject(data: LabelledSet, describer: Describer) -> Subject:
+    """A model that a user brings: what it was trained on is not known here."""
+    return Subject(
+        variant=describer.name,
+        seeds=(0,),
+        models=(describer.fingerprint,),
+        describer=describer,
+        vectors=lambda: [describe_rows(describer, data)],
+    )
+
+
+def encoder_like(config: Any) -> ijepa.IJEPAConfig:
+    """A plain encoder with the tokens, width and depth of a method's config."""
+    same = ("input_size", "patch_size", "width", "depth", "heads", "mlp_ratio")
+    return replace(ijepa.SIZES["tiny"], **{name: getattr(config, name) for name in same})
+
+
+def _of_models(
+    models: Sequence[TrainedModel], seeds: Sequence[int], vectors: Callable[[], Sequence[Vectors]]
+) -> Subject:
+    folders = [model.folder for model in models if model.folder is not None]
+    description = atomic.read_json(folders[0] / "model.json")
+    about = description["about"]
+    return Subject(
+        variant=models[0].name,
+        seeds=tuple(seeds),
+        models=tuple(model.fingerprint for model in models),
+        describer=models[0],
+        vectors=vectors,
+        size=about["size"],
+        encoder=encoder_like(registry.config_from_json(models[0].name, description["config"])),
+        config=description["config"],
+        recipe=about["recipe"],
+        train_rows=about["pairs"],
+        steps=len(read_table(folders[0] / "history.parquet", HISTORY)),
+        training_seconds=float(np.mean([_seconds(folder) for folder in folders])),
+    )
+
+
+def _seconds(folder: Path) -> float:
+    return float(read_table(folder / "history.parquet", HISTORY)["seconds"].sum())

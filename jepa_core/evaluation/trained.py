@@ -1,0 +1,67 @@
+"""A method trained on a labelled set, once: the same set, settings and code give the model that is there."""
+
+import tomllib
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from jepa_core import versions
+from jepa_core.datasets.labelled_set import LabelledSet
+from jepa_core.errors import JepaError, UnknownNameError
+from jepa_core.fingerprint import fingerprint
+from jepa_core.store import Store
+from jepa_core.training.pretrain import Choice, Pretrained, pretrain
+from jepa_core.variants import registry
+
+_FIELDS = ("size", "epochs", "processes", "model", "recipe")
+"""What a settings file may hold: the fields of a choice that a comparison keeps fixed."""
+
+
+def trained_on(store: Store, data: LabelledSet, choice: Choice) -> Pretrained:
+    """Trains on the set's training split, or takes the model that a run like it left; goes on where one was stopped.
+
+    Args:
+        store: of this set.
+        data: the set.
+        choice: what is trained and how.
+
+    Raises:
+        UnknownNameError, ConfigError, NotMaterializedError, TrainingError: as `pretrain` does.
+    """
+    config, recipe = choice.settled()
+    run = fingerprint(
+        {
+            "set": data.version,
+            "code": [versions.CACHE, versions.MODEL[choice.variant]],
+            "config": registry.config_to_json(config),
+            "recipe": asdict(recipe),
+            "seed": choice.seed,
+            "processes": choice.processes,
+        }
+    )
+    return pretrain(store, choice, data, run)
+
+
+def read_choice(variant: str, seed: int, settings: Path | None) -> Choice:
+    """A choice from a settings file.
+
+    Args:
+        variant: name of the method.
+        seed: of the run.
+        settings: TOML with `size`, `epochs`, `processes` and the tables `model` and `recipe`, all of them optional;
+            None for the size `tiny` as it is.
+
+    Raises:
+        UnknownNameError: a field that there is not; the message lists those there are.
+        JepaError: the file cannot be read as TOML.
+    """
+    choice = Choice(variant, seed=seed)
+    if settings is None:
+        return choice
+    try:
+        fields = tomllib.loads(settings.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise JepaError(f"{settings} is not TOML: {error}") from error
+    for name in fields:
+        if name not in _FIELDS:
+            raise UnknownNameError(f"{settings} has a field {name!r}; known are {', '.join(_FIELDS)}")
+    return replace(choice, **fields)
