@@ -19,6 +19,7 @@ from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import BandStatistics, normalise
 from jepa_core.tables import HISTORY, write_table
 from jepa_core.variants import registry
+from jepa_core.variants.sizes import parameter_count
 from jepa_core.variants.variant import Variant
 from jepa_core.vectors import Purpose
 
@@ -51,6 +52,11 @@ class TrainedModel:
 
     folder: Path | None = None
     """Where it was read from; None for one that is in memory only."""
+
+    @property
+    def parameters(self) -> int:
+        """Of what makes descriptors, over all sensors."""
+        return parameter_count(self.variant.roles().encoder)
 
     def describe(self, pixels: np.ndarray, sensor: Sensor) -> dict[Purpose, np.ndarray]:
         """Unit vectors of patches, of each kind that the model has.

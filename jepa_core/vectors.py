@@ -51,3 +51,17 @@ def check_unit(vectors: np.ndarray, what: str) -> None:
     bad = int((~(np.abs(norms - 1) < UNIT_NORM_TOLERANCE)).sum())
     if bad:
         raise DescriptorError(f"{bad} of {len(vectors)} {what} are not finite unit vectors")
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows over their norms, float32; a row of zeros, which says nothing, becomes the vector of equal parts.
+
+    Args:
+        vectors: finite, (rows, dimension).
+    """
+    wide = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    nothing = norms == 0
+    # Where a norm is 0 the quotient is not used.
+    rows = np.where(nothing, wide.shape[1] ** -0.5, wide / np.where(nothing, 1, norms))
+    return rows.astype(np.float32)

@@ -86,13 +86,14 @@ def measured(variant: str, size: str, config: Any, sensors: tuple[Sensor, ...]) 
         tokens=(config.input_size // config.patch_size) ** 2,
         width=config.width,
         depth=config.depth,
-        parameters_encoder=_parameters(roles.encoder),
-        parameters_predictor=_parameters(roles.predictor),
+        parameters_encoder=parameter_count(roles.encoder),
+        parameters_predictor=parameter_count(roles.predictor),
         parameters_trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
         parameters_paper=model.paper_parameters(),
         flops_per_image=flops,
     )
 
 
-def _parameters(modules: Iterable[nn.Module]) -> int:
+def parameter_count(modules: Iterable[nn.Module]) -> int:
+    """Parameters of all modules, trained or not."""
     return sum(p.numel() for module in modules for p in module.parameters())
