@@ -90,7 +90,7 @@ def class_bars(title: str, details: Details) -> Figure:
     axis.set_xlabel("%; in brackets the queries of the class")
     axis.grid(axis="x", alpha=0.3)
     axis.set_axisbelow(True)
-    axis.legend(frameon=False, fontsize=_SMALL, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axis.legend(frameon=False, fontsize=_SMALL, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
     return figure
 
 

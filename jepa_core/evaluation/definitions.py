@@ -64,7 +64,9 @@ _FAMILIES = {
         "Definition C, DX-JEPA's: precision and recall are averaged over the k nearest hits of a query, F1 is taken "
         "of the two means, then averaged over queries. Never lower than A.",
     ),
-    "precision": Definition("P@k", f"Share of the k nearest hits that are relevant, averaged over queries. {_RELEVANT}"),
+    "precision": Definition(
+        "P@k", f"Share of the k nearest hits that are relevant, averaged over queries. {_RELEVANT}"
+    ),
     "recall": Definition("Recall@k", f"Share of all relevant patches that are among the k nearest. {_RELEVANT}"),
     "map@": Definition("mAP@k", f"Mean average precision of the k nearest hits. {_RELEVANT}"),
     "ndcg": Definition(
@@ -82,7 +84,8 @@ _FAMILIES = {
         f"Precision among as many hits as the gallery has relevant patches, averaged over queries. {_RELEVANT}",
     ),
     "partner_recall": Definition(
-        "Partner@k", "Share of queries whose own paired patch, the same place by the other sensor, is among the k nearest."
+        "Partner@k",
+        "Share of queries whose own paired patch, the same place by the other sensor, is among the k nearest.",
     ),
     "partner_median_rank": Definition(
         "Partner's median rank",

@@ -47,11 +47,13 @@ def _scatter(axis: Axes, points: np.ndarray, names: Sequence[str], title: str) -
     shown = [name for name, _ in counted[: len(COLOURS)]]
     here = np.asarray(names, dtype=object)
     if len(counted) > len(shown):
-        axis.scatter(*points[~np.isin(here, shown)].T, s=7, color=_OTHERS, label="other classes", linewidths=0)
+        others = ~np.isin(here, shown)
+        axis.scatter(points[others, 0], points[others, 1], s=7, color=_OTHERS, label="other classes", linewidths=0)
     for i, name in enumerate(shown):
         label = name if len(name) <= 32 else f"{name[:31].rstrip(' ,')}…"
         axis.scatter(
-            *points[here == name].T,
+            points[here == name, 0],
+            points[here == name, 1],
             s=11,
             color=COLOURS[i],
             marker=_SHAPES[i],

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jepa_core.evaluation.definitions import definition
 from jepa_core.evaluation.results import Figure
 from jepa_core.evaluation.verdict import SIGNS, WORDS, Verdict, verdict
-from jepa_core.evaluation.wording import interval, spread
+from jepa_core.evaluation.wording import MISSING, interval, spread
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def shown(figure: Figure, rivals: Mapping[str, float], best: bool = False) -> Sh
 def row(title: str, figure: Figure, rivals: Mapping[str, float], baselines: Sequence[str]) -> Row:
     """A figure as a line of a table."""
     text = definition(figure.metric).text
-    others = tuple(text(rivals[name]) if name in rivals else "–" for name in baselines)
+    others = tuple(text(rivals[name]) if name in rivals else MISSING for name in baselines)
     return Row(title, shown(figure, rivals), text(figure.chance), others)
 
 

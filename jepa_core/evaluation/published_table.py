@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jepa_core.evaluation.definitions import definition
 from jepa_core.evaluation.published import Published, beside
 from jepa_core.evaluation.results import Report, Result, Search
-from jepa_core.evaluation.wording import direction, figure_of, percent
+from jepa_core.evaluation.wording import MISSING, direction, figure_of, percent
 
 _OURS = (
     ("test", "kept", "this report, test among test, paired patch kept"),
@@ -60,7 +60,7 @@ def _table(report: Report, metric: str, rows: Sequence[Published], other_set: st
         directions=tuple(direction(Search("", query, gallery, "")) for query, gallery in places),
         ours=_ours(report, metric, places),
         theirs=tuple(
-            (method, tuple(cells.get(place, "–") for place in places), source)
+            (method, tuple(cells.get(place, MISSING) for place in places), source)
             for (method, source), cells in lines.items()
         ),
         uncertain=tuple(dict.fromkeys(row.uncertain for row in rows)),
@@ -68,16 +68,14 @@ def _table(report: Report, metric: str, rows: Sequence[Published], other_set: st
     )
 
 
-def _ours(
-    report: Report, metric: str, places: Sequence[tuple[str, str]]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _ours(report: Report, metric: str, places: Sequence[tuple[str, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     serving = [result for result in report.results if result.serves]
     found = []
     for protocol, pair, name in _OURS:
         cells = tuple(_cell(serving, metric, protocol, pair, place) for place in places)
         across = [cell for cell, (query, gallery) in zip(cells, places, strict=True) if query != gallery]
         # Within a sensor kept and removed are one and the same: one line is enough for a set of one sensor.
-        if any(cell != "–" for cell in (across or cells)) and (across or pair != "removed"):
+        if any(cell != MISSING for cell in (across or cells)) and (across or pair != "removed"):
             found.append((name if across else name.partition(", paired")[0], cells))
     return tuple(found)
 
@@ -88,5 +86,5 @@ def _cell(serving: Sequence[Result], metric: str, protocol: str, pair: str, plac
         fits = search.pair == pair or (search.pair == "self removed" and pair in ("kept", "removed"))
         if search.protocol == protocol and fits and (search.query, search.gallery) == place:
             figure = figure_of(result, metric)
-            return "–" if figure is None else percent(figure.value)
-    return "–"
+            return MISSING if figure is None else percent(figure.value)
+    return MISSING

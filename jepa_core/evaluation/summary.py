@@ -1,8 +1,8 @@
 """What a report says, in a few plain sentences."""
 
 from jepa_core.evaluation.definitions import MAIN_METRIC, definition
-from jepa_core.evaluation.results import Report, Result
-from jepa_core.evaluation.verdict import Verdict, verdict
+from jepa_core.evaluation.results import Figure, Report, Result
+from jepa_core.evaluation.verdict import WORDS, Verdict, verdict
 from jepa_core.evaluation.wording import (
     baseline_figures,
     counted,
@@ -64,7 +64,15 @@ def main_sentence(report: Report) -> str:
     if rivals:
         best = max(rivals, key=lambda name: rivals[name])
         sentence += f", the best baseline, {best}, {percent(rivals[best])} %"
-    return sentence + "."
+    return f"{sentence}: {WORDS[verdict(figure, rivals)] if rivals else _alone(figure)}."
+
+
+def _alone(figure: Figure) -> str:
+    return {
+        "beats": "beats chance",
+        "unsettled": "better than chance, but its interval reaches it",
+        "fails": "does not beat chance",
+    }[verdict(figure, {})]
 
 
 def verdicts(report: Report) -> dict[Verdict, list[str]]:
@@ -103,11 +111,9 @@ def warnings(report: Report) -> list[str]:
         )
     if know_one_sensor(report.results):
         said.append(
-            f"{report.model.variant} knows one sensor at a time: its descriptors of two sensors have nothing in common, "
-            "and across sensors its figures should lie at chance."
+            f"{report.model.variant} knows one sensor at a time: its descriptors of two sensors have nothing in "
+            "common, and across sensors its figures should lie at chance."
         )
     if len(report.model.seeds) == 1:
         said.append("One seed: the intervals are over queries, and another training would give other figures.")
     return said + list(report.data.notes)
-
-

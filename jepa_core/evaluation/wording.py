@@ -6,6 +6,9 @@ from jepa_core.evaluation.definitions import definition
 from jepa_core.evaluation.results import Figure, Report, Result, Search
 from jepa_core.sensors import SENSORS
 
+MISSING = "—"
+"""Stands where a table has no figure."""
+
 _PAIR = {"kept": "paired patch kept", "removed": "paired patch removed"}
 
 

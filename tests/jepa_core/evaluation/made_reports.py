@@ -127,7 +127,9 @@ def report(
         (*results, *other),
         tuple(details(search, classes, gallery) for search in asked),
         (
-            Classification(sensors[0], "same", "k-NN", 1.0, 240, 120, "micro mAP", 0.61, tuple(0.61 for _ in seeds), 0.3),
+            Classification(
+                sensors[0], "same", "k-NN", 1.0, 240, 120, "micro mAP", 0.61, tuple(0.61 for _ in seeds), 0.3
+            ),
             Classification(sensors[0], "same", "linear probe", 0.01, 2, 120, "macro mAP", 0.2, (0.2,), 0.21),
         ),
         made,
