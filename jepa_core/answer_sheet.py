@@ -7,7 +7,7 @@ import numpy as np
 from jepa_core.errors import NotMaterializedError
 from jepa_core.index.rows import Patch
 from jepa_core.patch_store import read_manifest, read_pixels, stored_sensor
-from jepa_core.pictures import Tile, contact_sheet, preview
+from jepa_core.pictures import PAIRED, Tile, contact_sheet, preview
 from jepa_core.search import Answer, Described
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
@@ -29,7 +29,7 @@ def answer_sheet(store: Store, answer: Answer) -> bytes:
         Tile(
             preview(image, gallery),
             f"{rank}. cosine {hit.score:.2f}\n{', '.join(hit.patch.labels)}",
-            framed=hit.is_pair,
+            frame=PAIRED if hit.is_pair else None,
         )
         for rank, (hit, image) in enumerate(zip(answer.hits, pixels, strict=True), start=1)
     ]

@@ -12,6 +12,27 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 
 
 @dataclass(frozen=True)
+class Frame:
+    """A frame around a tile."""
+
+    colour: str
+    """As matplotlib names colours."""
+
+    broken: bool = False
+    """Whether its line is broken, for those who do not see its colour."""
+
+
+PAIRED = Frame("#e6007e")
+"""Around what was taken of the same place as the query."""
+
+RELEVANT = Frame("#1b8a3a")
+"""Around a hit that shares a class with the query."""
+
+NOT_RELEVANT = Frame("#c62828", broken=True)
+"""Around a hit that shares none."""
+
+
+@dataclass(frozen=True)
 class Tile:
     """One picture on a contact sheet."""
 
@@ -21,14 +42,15 @@ class Tile:
     caption: str
     """Written under it."""
 
-    framed: bool = False
-    """Whether a frame marks it."""
+    frame: Frame | None = None
+    """What marks it."""
 
 
 def preview(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
-    """A patch in colours: true colour for Sentinel-2; VV, VH and their difference for Sentinel-1.
+    """A patch in colours: true colour for optical sensors; VV, VH and their difference for Sentinel-1.
 
-    Scales are fixed, so that patches of one sheet compare.
+    Scales are fixed, so that patches of one sheet compare; but for sensors that nothing is known of, whose first band
+    is stretched over its own values.
 
     Args:
         pixels: (bands, y, x) in the sensor's unit.
@@ -37,17 +59,20 @@ def preview(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
     Returns:
         uint8 (y, x, 3).
     """
-    if sensor.name == SENTINEL2.name and {"B04", "B03", "B02"} <= set(sensor.band_names):
-        red, green, blue = pixels[sensor.positions(("B04", "B03", "B02"))].astype(np.float32)
+    names = set(sensor.band_names)
+    eight_bit = sensor.dtype == "uint8"
+    if sensor.name == SENTINEL2.name and {"B04", "B03", "B02"} <= names:
         # Reflectance 0.28 is white; the root lifts forests and water, which are dark.
-        scaled = np.stack([red, green, blue], axis=-1) / 2800.0
-        colours = np.clip(scaled, 0, 1) ** 0.7
-    elif sensor.name == SENTINEL1.name and {"VV", "VH"} <= set(sensor.band_names):
+        colours = np.clip(_planes(pixels, sensor, ("B04", "B03", "B02")) / 2800.0, 0, 1) ** 0.7
+    elif sensor.name == SENTINEL1.name and {"VV", "VH"} <= names:
         vv, vh = np.nan_to_num(pixels[sensor.positions(("VV", "VH"))].astype(np.float32), nan=-40.0)
         ranges = ((vv, -22.0, -2.0), (vh, -29.0, -8.0), (vv - vh, 2.0, 14.0))
         colours = np.stack([np.clip((values - low) / (high - low), 0, 1) for values, low, high in ranges], axis=-1)
+    elif eight_bit and {"red", "green", "blue"} <= names:
+        colours = _planes(pixels, sensor, ("red", "green", "blue")) / 255.0
+    elif eight_bit:
+        colours = _planes(pixels, sensor, (sensor.band_names[0],) * 3) / 255.0
     else:
-        # Without the bands that make colours: the first band in grey, stretched over its own values.
         grey = pixels[0].astype(np.float32)
         low, high = np.nanpercentile(grey, (2, 98)) if np.isfinite(grey).any() else (0.0, 1.0)
         scaled = np.clip((np.nan_to_num(grey, nan=low) - low) / max(high - low, 1e-6), 0, 1)
@@ -55,11 +80,15 @@ def preview(pixels: np.ndarray, sensor: Sensor) -> np.ndarray:
     return (colours * 255).astype(np.uint8)
 
 
+def _planes(pixels: np.ndarray, sensor: Sensor, bands: tuple[str, str, str]) -> np.ndarray:
+    return np.moveaxis(pixels[sensor.positions(bands)].astype(np.float32), 0, -1)
+
+
 def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     """Tiles in rows, as PNG."""
     columns = max(len(row) for row in rows)
     figure = Figure(figsize=(1.75 * columns, 2.9 * len(rows) + 0.5), layout="constrained")
-    figure.suptitle(textwrap.fill(title, 26 * columns), fontsize=10)
+    figure.suptitle(textwrap.fill(title, 26 * columns), fontsize=10, parse_math=False)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for row, tiles in enumerate(rows):
         for column in range(columns):
@@ -76,16 +105,18 @@ def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
                     fontsize=6,
                     ha="center",
                     va="top",
+                    parse_math=False,
                 )
-                if tile.framed:
+                if tile.frame is not None:
                     height, width = tile.image.shape[:2]
                     axis.plot(
                         [0, width - 1, width - 1, 0, 0],
                         [0, 0, height - 1, height - 1, 0],
-                        color="#e6007e",
+                        color=tile.frame.colour,
+                        linestyle=(0, (2, 1)) if tile.frame.broken else "solid",
                         linewidth=3,
                     )
-    return _png(figure)
+    return png(figure)
 
 
 def curves(title: str, series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bytes:
@@ -110,14 +141,15 @@ def curves(title: str, series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> b
         axis.grid(alpha=0.3)
     for axis in axes[len(series) :]:
         axis.set_axis_off()
-    return _png(figure)
+    return png(figure)
 
 
 def _wrapped(text: str) -> str:
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, 26))
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """A figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

@@ -1,149 +1,73 @@
-"""The benchmark's report: JSON for machines, one self-contained page for people."""
+"""The benchmark's report: JSON for machines, one page for people, and a table of every query's values for both."""
 
-import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import pandas as pd
 
 from jepa_core import atomic
-from jepa_core.errors import JepaError
-from jepa_core.evaluation.benchmark import Result
-from jepa_core.sensors import SENSORS
-
-
-class ReportError(JepaError):
-    """A report is not there, or is none of this code's."""
-
-
-@dataclass(frozen=True)
-class ReportContext:
-    """What a reader needs in order to judge the figures."""
-
-    variant: str
-    """Name of the method."""
-
-    model: str
-    """Fingerprint of the model."""
-
-    pairs_version: str
-    """Data version of the pairs."""
-
-    train_pairs: int
-    """Pairs that the model was trained on."""
-
-    size: str
-    """Size of the model."""
-
-    steps: int
-    """Training steps."""
-
-    seed: int
-    """The one seed."""
-
-    parameters: int
-    """Trained parameters."""
-
-    training_seconds: float
-    """Of all training steps."""
-
-    archive: str
-    """`sample`, or the archive's path."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """One model's benchmark, as `report.json` holds it."""
-
-    context: ReportContext
-    """How the figures came about."""
-
-    results: tuple[Result, ...]
-    """The figures; those that serve first."""
+from jepa_core.evaluation.report_json import ReportError, from_json, to_json
+from jepa_core.evaluation.report_page import report_page
+from jepa_core.evaluation.results import Report, Search
+from jepa_core.evaluation.wording import file_stem
 
 
 def write_report(
-    folder: Path, results: Sequence[Result], context: ReportContext, pictures: Mapping[str, bytes]
+    folder: Path, report: Report, queries: Mapping[str, pd.DataFrame], pictures: Mapping[str, bytes]
 ) -> None:
-    """Writes `report.json` and `report.html` atomically.
+    """Writes a report's files atomically; what stood in the folder goes.
+
+    These are `report.json`, `report.html`, `<stem>.parquet` for each table and `<number>-<caption>.png` for each
+    picture.
 
     Args:
-        folder: takes both.
-        results: the table.
-        context: how it came about.
-        pictures: PNGs, by caption.
+        folder: takes them.
+        report: the figures and how they came about.
+        queries: values of every query of a result that serves, by file stem (`wording.file_stem`).
+        pictures: PNGs by caption, in the order in which the page shows them.
+
+    Raises:
+        ReportError: a figure is NaN or infinite.
+        ValueError: a stem is no plain file name.
     """
-    page = render(
-        "report.html.j2",
-        rows=[_row(result) for result in results if result.serves],
-        others=[_row(result) for result in results if not result.serves],
-        context=context,
-        pictures={caption: base64.b64encode(png).decode("ascii") for caption, png in pictures.items()},
-    )
+    for stem in queries:
+        if not re.fullmatch(r"[\w.-]+", stem):
+            raise ValueError(f"{stem!r} is no plain file name")
+    fields, page = to_json(report), report_page(report, pictures)
     with atomic.new_folder(folder) as temporary:
-        atomic.write_json(temporary / "report.json", asdict(Report(context, tuple(results))))
-        (temporary / "report.html").write_text(page)
+        atomic.write_json(temporary / "report.json", fields)
+        (temporary / "report.html").write_text(page, encoding="utf-8")
+        for stem, table in queries.items():
+            table.to_parquet(temporary / f"{stem}.parquet", index=False)
+        for number, (caption, png) in enumerate(pictures.items(), start=1):
+            (temporary / f"{number:02d}-{_slug(caption)}.png").write_bytes(png)
 
 
 def read_report(folder: Path) -> Report:
-    """Reads what `write_report` wrote.
+    """Reads what `write_report` wrote. Lists within config and recipe come back as lists, tuples too.
 
     Raises:
-        ReportError: there is none in the folder, or it was written by another version of this code.
-        JepaError: it is not readable.
+        ReportError: there is none in the folder, it was written by another version of this code, or it is damaged.
+        JepaError: it is not JSON.
     """
     path = folder / "report.json"
     if not path.exists():
         raise ReportError(f"no report at {path}")
-    fields = atomic.read_json(path)
-    try:
-        return Report(ReportContext(**fields["context"]), tuple(Result(**result) for result in fields["results"]))
-    except (TypeError, KeyError) as error:
-        raise ReportError(f"{path} is of another version of this code; make the benchmark again") from error
+    return from_json(atomic.read_json(path), str(path))
 
 
-def render(template: str, **given: Any) -> str:
-    """A self-contained page from one of the templates."""
-    environment = Environment(loader=PackageLoader("jepa_core.evaluation"), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template(template).render(**given)
+def read_queries(folder: Path, search: Search) -> pd.DataFrame:
+    """Values of every query of one search, as they were given to `write_report`.
+
+    Raises:
+        ReportError: the report has none of this search.
+    """
+    path = folder / f"{file_stem(search)}.parquet"
+    if not path.exists():
+        raise ReportError(f"no values of single queries at {path}; make the benchmark again")
+    return pd.read_parquet(path)
 
 
-def markdown_table(results: Sequence[Result]) -> str:
-    """The results that serve as Markdown, and below them those of the other head, where there is one."""
-    others = [result for result in results if not result.serves]
-    table = _markdown([result for result in results if result.serves])
-    return f"{table}\n\nThe other head:\n\n{_markdown(others)}" if others else table
-
-
-def direction(query: str, gallery: str) -> str:
-    """From one sensor to another, in short."""
-    return " → ".join(SENSORS[name].short.upper() for name in (query, gallery))
-
-
-def _markdown(results: Sequence[Result]) -> str:
-    lines = [
-        "| direction | paired patch | head | queries | gallery | F1@5 (A) | chance | band statistics |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {row['direction']} | {row['pair']} | {row['head']} | {row['queries']} | {row['gallery_size']} "
-        f"| {row['f1']:.1f} | {row['chance']:.1f} | {row['baseline']:.1f} |"
-        for row in map(_row, results)
-    ]
-    return "\n".join(lines)
-
-
-def _row(result: Result) -> dict[str, Any]:
-    return {
-        "direction": direction(result.query, result.gallery),
-        "pair": result.pair,
-        "head": result.head,
-        "queries": result.queries,
-        "gallery_size": result.gallery_size,
-        "f1": 100 * result.f1_at_5,
-        "chance": 100 * result.chance,
-        "baseline": 100 * result.band_statistics,
-        "worse": result.f1_at_5 <= max(result.chance, result.band_statistics),
-    }
+def _slug(caption: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60].strip("-")
