@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from jepa_core.cli_benchmark import benchmark, reference
 from jepa_core.cli_exports import export, milvus
 from jepa_core.cli_index import app as index_app
 from jepa_core.cli_search import search
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.command()(search)
+app.command()(benchmark)
+app.command()(reference)
 app.command()(export)
 app.command()(milvus)
 app.add_typer(index_app, name="index")

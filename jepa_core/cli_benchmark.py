@@ -28,9 +28,10 @@ def benchmark(
     seed: Annotated[
         list[int] | None, typer.Option(help="Of weights, order and masks; given several times: mean ± deviation.")
     ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training split, instead of the size's.")] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML with size, epochs and tables [model] and [recipe]; see examples/benchmarks."),
+        typer.Option(help="TOML with size, processes and tables [model] and [recipe]; see examples/benchmarks."),
     ] = None,
     encoder_settings: Annotated[
         Path | None, typer.Option(help="TOML that says what a model of yours is given; see examples/encoders.")
@@ -55,7 +56,7 @@ def benchmark(
         store = Store.at(Settings().data / "sets" / dataset)
         archive = str(root.expanduser().resolve())
         with store.locked("benchmark", _say):
-            subject = _subject(store, data, variant, seed or [0], settings, encoder_settings)
+            subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
             rivals = {}
             if variant not in BASELINES:
                 rivals = run_baselines(store, data, subject.encoder, [0], archive)
@@ -74,11 +75,35 @@ def benchmark(
         typer.echo(f"Beside {', '.join(n for n in others if n != subject.variant)}: {store.comparison / 'report.html'}")
 
 
+def reference(
+    variant: Annotated[str, typer.Option(help="Method whose current report becomes the reference.")],
+    dataset: Annotated[
+        str | None, typer.Option(help="Labelled set that the report is of; without it, the archive of the data root.")
+    ] = None,
+) -> None:
+    """Hold a method's later benchmarks against its current one.
+
+    Dagster's check `benchmark_gate` fails when a main figure falls under it by more than its interval.
+    """
+    with plain_errors("reference"):
+        from jepa_core.evaluation.gate import write_reference
+        from jepa_core.evaluation.report import read_report
+        from jepa_core.settings import Settings
+        from jepa_core.store import Store
+
+        data = Settings().data
+        store = Store.at(data / "sets" / dataset if dataset else data)
+        path = store.benchmark_reference(variant)
+        write_reference(path, read_report(store.benchmark(variant)))
+    typer.echo(f"reference: {path}")
+
+
 def _subject(
     store: "Store",
     data: "LabelledSet",
     variant: str,
     seeds: "Sequence[int]",
+    epochs: int | None,
     settings: Path | None,
     encoder_settings: Path | None,
 ) -> "Subject":
@@ -90,9 +115,9 @@ def _subject(
     from jepa_core.variants.registry import METHODS
 
     if variant in METHODS:
-        return trained_subject(store, data, [read_choice(variant, seed, settings) for seed in seeds])
+        return trained_subject(store, data, [read_choice(variant, seed, epochs, settings) for seed in seeds])
     if variant in BASELINES:
-        config, _ = read_choice("ijepa", seeds[0], settings).settled()
+        config, _ = read_choice("ijepa", seeds[0], epochs, settings).settled()
         return baseline_subject(data, variant, seeds, encoder_like(config))
     if variant.partition(":")[0] in KINDS:
         return foreign_subject(data, open_encoder(variant, data, encoder_settings))

@@ -255,6 +255,4 @@ def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
 
 def comparison_check(variants: Sequence[str]) -> dg.AssetChecksDefinition:
     """Check of the comparison of some variants' benchmarks."""
-    return _check(
-        "benchmark_comparison", "Every line has a figure of every variant.", _comparison(variants)
-    )
+    return _check("benchmark_comparison", "Every line has a figure of every variant.", _comparison(variants))

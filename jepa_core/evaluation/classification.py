@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -55,9 +55,7 @@ def classify(data: LabelledSet, by_seed: Sequence[Vectors]) -> list[Classificati
         for share in SHARES:
             chosen = choose(data.labels, train, share)
             for classifier in ("k-NN", "linear probe"):
-                judged = [
-                    _judge(data, by_sensor[sensor.name][head], chosen, test, classifier) for by_sensor in by_seed
-                ]
+                judged = [_judge(data, by_sensor[sensor.name][head], chosen, test, classifier) for by_sensor in by_seed]
                 for metric, floor in _floors(data, chosen, test).items():
                     values = tuple(values[metric] for values in judged)
                     results.append(
@@ -104,29 +102,39 @@ def choose(labels: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
 def _judge(
     data: LabelledSet, vectors: np.ndarray, train: np.ndarray, test: np.ndarray, classifier: str
 ) -> dict[str, float]:
-    labels = data.labels
+    scores = _scores(classifier, vectors[train], data.labels[train], vectors[test], data.multi_label)
+    truth = data.labels[test]
     if not data.multi_label:
-        truth = labels.argmax(axis=1)
-        if len(np.unique(truth[train])) == 1:
-            return {"accuracy": float((truth[test] == truth[train][0]).mean())}
-        predicted = _fitted(classifier, vectors[train], truth[train]).predict(vectors[test])
-        return {"accuracy": float((predicted == truth[test]).mean())}
-    scores = np.zeros((len(test), labels.shape[1]))
-    for column in range(labels.shape[1]):
-        there = labels[train, column]
-        # A class that all or none of the chosen rows have teaches nothing: all test rows score alike.
-        if there.any() and not there.all():
-            scores[:, column] = _fitted(classifier, vectors[train], there).predict_proba(vectors[test])[:, 1]
-    present = labels[test].any(axis=0)
+        return {"accuracy": float(truth[np.arange(len(test)), scores.argmax(axis=1)].mean())}
+    present = truth.any(axis=0)
     return {
-        "micro mAP": float(average_precision_score(labels[test][:, present], scores[:, present], average="micro")),
-        "macro mAP": float(average_precision_score(labels[test][:, present], scores[:, present], average="macro")),
+        f"{average} mAP": float(average_precision_score(truth[:, present], scores[:, present], average=average))
+        for average in ("micro", "macro")
     }
 
 
-def _fitted(classifier: str, vectors: np.ndarray, truth: np.ndarray) -> Any:
+def _scores(classifier: str, train: np.ndarray, labels: np.ndarray, test: np.ndarray, multi_label: bool) -> np.ndarray:
+    """Probabilities (test, classes); 0 throughout for a class that no training row has."""
     if classifier == "k-NN":
-        return KNeighborsClassifier(min(NEIGHBOURS, len(vectors)), metric="cosine").fit(vectors, truth)
+        nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(train)), metric="cosine").fit(train)
+        shares: np.ndarray = labels[nearest.kneighbors(test, return_distance=False)].mean(axis=1)
+        return shares
+    scores = np.zeros((len(test), labels.shape[1]))
+    if multi_label:
+        for column in range(labels.shape[1]):
+            there = labels[:, column]
+            if there.any() and not there.all():
+                scores[:, column] = _probe(train, there).predict_proba(test)[:, 1]
+            else:
+                scores[:, column] = there.any()
+        return scores
+    classes = labels.argmax(axis=1)
+    present = np.unique(classes)
+    scores[:, present] = 1.0 if len(present) == 1 else _probe(train, classes).predict_proba(test)
+    return scores
+
+
+def _probe(vectors: np.ndarray, truth: np.ndarray) -> Any:
     # Unit vectors of some dimensions vary little: without the scaler the penalty would decide.
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MOST_STEPS))
     with warnings.catch_warnings():
@@ -138,6 +146,7 @@ def _floors(data: LabelledSet, train: np.ndarray, test: np.ndarray) -> dict[str,
     """What answering without looking gives: the most frequent class, or a random order."""
     labels = data.labels[test]
     if not data.multi_label:
+        # A classifier that knows nothing is right as often as its answer is frequent.
         frequent = int(data.labels[train].sum(axis=0).argmax())
         return {"accuracy": max(float(labels[:, frequent].mean()), 1 / len(data.classes))}
     present = labels[:, labels.any(axis=0)]

@@ -256,6 +256,9 @@ class Surroundings:
 class Report:
     """One benchmark."""
 
+    fingerprint: str
+    """Of data, models, baselines and code: a report with the same says the same."""
+
     data: DataFacts
     """Of what."""
 

@@ -14,8 +14,8 @@ from jepa_core.baselines.registry import baseline
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.datasets.stored_pairs import COLUMNS
 from jepa_core.descriptors import read_descriptors
-from jepa_core.evaluation.describer import Describer
 from jepa_core.evaluation.described import describe_rows, described_once
+from jepa_core.evaluation.describer import Describer
 from jepa_core.evaluation.protocols import Vectors
 from jepa_core.evaluation.trained import trained_on
 from jepa_core.model import TrainedModel, load_model

@@ -1,19 +1,20 @@
 """A method trained on a labelled set, once: the same set, settings and code give the model that is there."""
 
 import tomllib
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from jepa_core import versions
 from jepa_core.datasets.labelled_set import LabelledSet
-from jepa_core.errors import JepaError, UnknownNameError
+from jepa_core.errors import UnknownNameError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.store import Store
 from jepa_core.training.pretrain import Choice, Pretrained, pretrain
 from jepa_core.variants import registry
+from jepa_core.variants.registry import ConfigError
 
-_FIELDS = ("size", "epochs", "processes", "model", "recipe")
-"""What a settings file may hold: the fields of a choice that a comparison keeps fixed."""
+_FIELDS = ("size", "processes", "model", "recipe")
+"""What a settings file may hold: what a comparison keeps the same for all methods."""
 
 
 def trained_on(store: Store, data: LabelledSet, choice: Choice) -> Pretrained:
@@ -41,27 +42,28 @@ def trained_on(store: Store, data: LabelledSet, choice: Choice) -> Pretrained:
     return pretrain(store, choice, data, run)
 
 
-def read_choice(variant: str, seed: int, settings: Path | None) -> Choice:
+def read_choice(variant: str, seed: int, epochs: int | None, settings: Path | None) -> Choice:
     """A choice from a settings file.
 
     Args:
         variant: name of the method.
         seed: of the run.
-        settings: TOML with `size`, `epochs`, `processes` and the tables `model` and `recipe`, all of them optional;
-            None for the size `tiny` as it is.
+        epochs: instead of the recipe's.
+        settings: TOML with `size`, `processes` and the tables `model` and `recipe`, all of them optional; None for the
+            size `tiny` as it is.
 
     Raises:
         UnknownNameError: a field that there is not; the message lists those there are.
-        JepaError: the file cannot be read as TOML.
+        ConfigError: a value that a field cannot hold, or no TOML.
     """
-    choice = Choice(variant, seed=seed)
+    choice = Choice(variant, seed=seed, epochs=epochs)
     if settings is None:
         return choice
     try:
         fields = tomllib.loads(settings.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise JepaError(f"{settings} is not TOML: {error}") from error
+        raise ConfigError(f"{settings} is not TOML: {error}") from error
     for name in fields:
         if name not in _FIELDS:
             raise UnknownNameError(f"{settings} has a field {name!r}; known are {', '.join(_FIELDS)}")
-    return replace(choice, **fields)
+    return registry.changed(choice, fields, str(settings))

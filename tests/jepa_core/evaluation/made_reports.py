@@ -111,6 +111,7 @@ def report(
         "cost": Cost(3_319_680, dict.fromkeys(sensors, 1_250_000_000), dict.fromkeys(sensors, 0.0042), 1024),
     }
     return Report(
+        "f" * 64,
         DataFacts(
             name,
             "d" * 64,
