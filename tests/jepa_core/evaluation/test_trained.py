@@ -1,0 +1,57 @@
+"""Methods trained on labelled sets."""
+
+import pytest
+
+from jepa_core.errors import UnknownNameError
+from jepa_core.evaluation.trained import read_choice, trained_on
+from jepa_core.sensors import SENTINEL2
+from jepa_core.store import Store
+from jepa_core.training.pretrain import Choice
+from jepa_core.variants.registry import ConfigError
+from tests.labelled import labelled_set
+
+SMALL = {"input_size": 16, "patch_size": 8, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16, "decoder_heads": 2}
+
+
+def test_a_method_of_one_sensor_trains_once_on_a_set_of_one_sensor(tmp_path):
+    store, data = Store.at(tmp_path), labelled_set(rows=40, sensors=(SENTINEL2,))
+    choice = Choice("mae", epochs=2, model=SMALL)
+    first = trained_on(store, data, choice)
+    assert first.pairs == len(data.rows("train"))
+    written = (first.folder / "weights.safetensors").stat().st_mtime_ns
+    again = trained_on(store, data, choice)
+    assert (again.folder, again.fingerprint) == (first.folder, first.fingerprint)
+    assert (again.folder / "weights.safetensors").stat().st_mtime_ns == written
+    other = trained_on(store, data, Choice("mae", epochs=2, seed=1, model=SMALL))
+    assert other.folder != first.folder
+
+
+def test_a_method_of_two_sensors_says_that_it_cannot_train_on_one(tmp_path):
+    data = labelled_set(rows=40, sensors=(SENTINEL2,))
+    with pytest.raises(ConfigError, match="takes two sensors, not 1"):
+        trained_on(Store.at(tmp_path), data, Choice("crjepa", epochs=2))
+
+
+def test_settings_come_from_a_file(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('size = "small"\n[recipe]\nbatch_size = 64\n[model]\nwidth = 96\n')
+    assert read_choice("mae", 3, 7, file) == Choice(
+        "mae", "small", 3, epochs=7, model={"width": 96}, recipe={"batch_size": 64}
+    )
+    assert read_choice("mae", 0, None, None) == Choice("mae")
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("sise = 3", UnknownNameError, "has a field 'sise'; known are size, processes, model, recipe"),
+        ("model = 3", ConfigError, "model cannot be 3"),
+        ("size = ", ConfigError, "is not TOML"),
+    ],
+)
+def test_a_wrong_file_is_a_plain_error_that_names_it(tmp_path, text, error, message):
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(error, match=message) as raised:
+        read_choice("mae", 0, None, file)
+    assert str(file) in str(raised.value)
