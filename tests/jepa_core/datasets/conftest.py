@@ -1,11 +1,14 @@
 """Real data, and small files in the layouts of the real sets."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.transform import from_origin
 
 from tests.conftest import REPO
 
@@ -33,9 +36,25 @@ def jpeg(pixels: np.ndarray) -> bytes:
 
 def zip_of(folder: Path, path: Path, compression: int) -> Path:
     """The folder's files in a zip file, under the folder's own name."""
-    import zipfile
-
     with zipfile.ZipFile(path, "w", compression) as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, file.relative_to(folder.parent))
     return path
+
+
+def write_raster(path: Path, pixels: np.ndarray) -> None:
+    """A GeoTIFF of pixels (bands, y, x)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bands, height, width = pixels.shape
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=width,
+        height=height,
+        count=bands,
+        dtype=pixels.dtype,
+        crs="EPSG:32633",
+        transform=from_origin(300_000, 5_400_000, 10, 10),
+    ) as file:
+        file.write(pixels)

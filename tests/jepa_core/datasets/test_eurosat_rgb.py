@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from jepa_core.datasets.eurosat import CLASS_COUNTS, Expected
 from jepa_core.datasets.eurosat_pan_ms import MS, PAN, averaged, luminance, open_eurosat_pan_ms
-from jepa_core.datasets.eurosat_rgb import CLASS_COUNTS, SENSOR, Expected, open_eurosat_rgb
+from jepa_core.datasets.eurosat_rgb import SENSOR, open_eurosat_rgb
 from jepa_core.datasets.labelled_set import DatasetError
 from jepa_core.datasets.registry import OPENERS, open_set
 from jepa_core.errors import UnknownNameError
