@@ -30,6 +30,9 @@ class Listed:
     patch: str
     """Name of the Sentinel-2 patch."""
 
+    partner: str
+    """Name of the Sentinel-1 patch."""
+
     labels: tuple[str, ...]
     """Class names."""
 
@@ -48,15 +51,23 @@ def read_table(path: Path) -> dict[str, Listed]:
 
 @lru_cache(maxsize=2)
 def _read_table(path: Path, modified_ns: int) -> dict[str, Listed]:
+    return {name: pair for pair in read_pairs(path) for name in (pair.patch, pair.partner)}
+
+
+def read_pairs(path: Path) -> list[Listed]:
+    """The pairs of `metadata.parquet`, in its order.
+
+    Raises:
+        ArchiveError: it cannot be read, or lacks a column.
+    """
     try:
         table = pq.read_table(path, columns=list(_COLUMNS))
         columns = [table[name].to_pylist() for name in _COLUMNS]
-        listed: dict[str, Listed] = {}
+        listed = []
         for patch, labels, split, s1_name in zip(*columns, strict=True):
             if not isinstance(patch, str) or not isinstance(s1_name, str):
                 raise ValueError(f"patch_id {patch!r} or s1_name {s1_name!r} is no name")
-            entry = Listed(patch, to_ben19(labels), _SPLITS[split])
-            listed[patch] = listed[s1_name] = entry
+            listed.append(Listed(patch, s1_name, to_ben19(labels), _SPLITS[split]))
     except (OSError, pyarrow.ArrowException, KeyError, TypeError, ValueError) as error:
         raise ArchiveError(f"{path} is not the metadata of BigEarthNet v2: {error}") from error
     return listed

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jepa_core.datasets.eurosat_rgb import PUBLISHED, SENSOR, SIDE, Expected, find_images, labelled
-from jepa_core.datasets.jpegs import byte_band
+from jepa_core.datasets.eurosat import SIDE, Expected, find_images, labelled
+from jepa_core.datasets.eurosat_rgb import PUBLISHED, SENSOR
+from jepa_core.datasets.jpegs import byte_band, decode_rgb
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.datasets.reading import Images
 from jepa_core.sensors import Sensor
@@ -43,12 +44,12 @@ def open_eurosat_pan_ms(root: Path, expected: Expected = PUBLISHED) -> LabelledS
     Raises:
         DatasetError: files are missing or the archive cannot be read.
     """
-    images, notes = find_images(root, expected)
+    images = find_images(root, ".jpg", expected, decode_rgb)
     sensors = (
         Images(PAN, SIDE, lambda row: luminance(images.read(row)), images.described),
         Images(MS, SIDE // _COARSER, lambda row: averaged(images.read(row)), images.described),
     )
-    return labelled("eurosat-pan-ms", images, sensors, (_DERIVED, *notes))
+    return labelled("eurosat-pan-ms", images, sensors, stamp=images.files.crc, notes=(_DERIVED,))
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:
