@@ -56,12 +56,12 @@ def benchmark(
         store = Store.at(Settings().data / "sets" / dataset)
         archive = str(root.expanduser().resolve())
         with store.locked("benchmark", _say):
-            subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
+            data, subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
             rivals = {}
             if variant not in BASELINES:
                 rivals = run_baselines(store, data, subject.encoder, [0], archive)
             report = run_benchmark(store, data, subject, rivals, archive)
-            others = reported(store, data.version)
+            others = reported(store, report)
             if len(others) > 1:
                 side_by_side(store, others)
     if as_json:
@@ -106,26 +106,33 @@ def _subject(
     epochs: int | None,
     settings: Path | None,
     encoder_settings: Path | None,
-) -> "Subject":
+) -> "tuple[LabelledSet, Subject]":
+    """The subject, and the set with the sensors that it knows."""
+    from dataclasses import replace
+
     from jepa_core.baselines.registry import BASELINES
     from jepa_core.errors import UnknownNameError
     from jepa_core.evaluation.subject import baseline_subject, encoder_like, foreign_subject, trained_subject
     from jepa_core.evaluation.trained import read_choice
-    from jepa_core.external.encoder import KINDS, open_encoder
+    from jepa_core.external.opening import KINDS, open_encoder
     from jepa_core.variants.registry import METHODS
 
     if variant in METHODS:
-        return trained_subject(store, data, [read_choice(variant, seed, epochs, settings) for seed in seeds])
+        choices = [read_choice(variant, seed, epochs, settings) for seed in seeds]
+        return data, trained_subject(store, data, choices)
     if variant in BASELINES:
         config, _ = read_choice("ijepa", seeds[0], epochs, settings).settled()
-        return baseline_subject(data, variant, seeds, encoder_like(config))
-    if variant.partition(":")[0] in KINDS:
-        return foreign_subject(data, open_encoder(variant, data, encoder_settings))
-    kinds = ", ".join(f"{kind}:..." for kind in KINDS)
-    raise UnknownNameError(
-        f"no variant {variant!r}; there are the methods {', '.join(METHODS)}, the baselines {', '.join(BASELINES)}, "
-        f"and models of yours by {kinds}"
-    )
+        return data, baseline_subject(data, variant, seeds, encoder_like(config))
+    if ":" not in variant:
+        raise UnknownNameError(
+            f"no variant {variant!r}; there are the methods {', '.join(METHODS)}, the baselines "
+            f"{', '.join(BASELINES)}, and models of yours: {KINDS}"
+        )
+    encoder = open_encoder(variant, data, encoder_settings)
+    # A model may know one sensor of a pair: it is judged on that.
+    known = tuple(sensor for sensor in data.sensors if sensor.name in encoder.sensors)
+    seen = replace(data, sensors=known)
+    return seen, foreign_subject(seen, encoder)
 
 
 def _say(message: str) -> None:

@@ -1,5 +1,6 @@
 """Where everything that is produced lies: one folder, bound to one archive."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,8 +104,8 @@ class Store:
         return self.root / "indexes" / variant / short(model_fingerprint)
 
     def benchmark(self, variant: str) -> Path:
-        """The variant's latest benchmark report."""
-        return self.root / "benchmarks" / variant
+        """The latest benchmark report of a variant, or of a model by whatever name a user gave it."""
+        return self.root / "benchmarks" / re.sub(r"[^\w.-]+", "-", variant)
 
     def benchmark_reference(self, variant: str) -> Path:
         """Figures that the variant's benchmarks are held against."""

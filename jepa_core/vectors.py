@@ -60,8 +60,8 @@ def unit(vectors: np.ndarray) -> np.ndarray:
         vectors: finite, (rows, dimension).
     """
     wide = np.asarray(vectors, dtype=np.float64)
-    norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    nothing = norms == 0
-    # Where a norm is 0 the quotient is not used.
-    rows = np.where(nothing, wide.shape[1] ** -0.5, wide / np.where(nothing, 1, norms))
-    return rows.astype(np.float32)
+    largest = np.abs(wide).max(axis=1, keepdims=True)
+    nothing = largest == 0
+    # By the largest first, so that no square is too large or too small for a float.
+    scaled = np.where(nothing, 1.0, wide / np.where(nothing, 1.0, largest))
+    return np.asarray(scaled / np.linalg.norm(scaled, axis=1, keepdims=True), dtype=np.float32)

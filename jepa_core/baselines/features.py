@@ -49,7 +49,7 @@ def _mean(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Mean over the valid pixels, (patches, bands, 1, 1); NaN without one."""
     count = valid.sum(axis=(2, 3), keepdims=True)
     total = np.where(valid, values, 0).sum(axis=(2, 3), keepdims=True, dtype=np.float64)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
 def _shares(pixels: int, parts: int) -> np.ndarray:

@@ -40,19 +40,18 @@ def side_by_side(store: Store, variants: Sequence[str]) -> Comparison:
     return comparison
 
 
-def reported(store: Store, version: str) -> list[str]:
-    """Methods with a readable report on data of a version, baselines left out, by name."""
+def reported(store: Store, like: Report) -> list[str]:
+    """Methods with a readable report on the data and sensors of another, itself included; baselines left out."""
     names = []
-    for folder in sorted(store.comparison.parent.glob("*/report.json")):
-        name = folder.parent.name
-        if name in BASELINES or folder.parent == store.comparison:
+    for file in sorted(store.comparison.parent.glob("*/report.json")):
+        if file.parent.name in BASELINES or file.parent == store.comparison:
             continue
         try:
-            report = read_report(folder.parent)
+            report = read_report(file.parent)
         except JepaError:
             continue
-        if report.data.version == version:
-            names.append(name)
+        if (report.data.version, report.data.sensors) == (like.data.version, like.data.sensors):
+            names.append(file.parent.name)
     return names
 
 

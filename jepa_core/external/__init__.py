@@ -1,0 +1,1 @@
+"""Encoders that users bring, behind the contract of trained models."""
