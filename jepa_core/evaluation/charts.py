@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from jepa_core.evaluation.results import Details
 
@@ -58,6 +59,7 @@ def recall_curves(title: str, curves: Sequence[Curve]) -> Figure:
     ranks = np.geomspace(1, gallery, 100)
     axis.plot(ranks, 100 * ranks / gallery, color=_GREY, linewidth=1.2, label="random ranking")
     axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axis.set_xlim(1, gallery)
     axis.set_ylim(0, 100)
     axis.set_xlabel(f"rank, of {gallery:,}")
