@@ -8,7 +8,8 @@ import pandas as pd
 from jepa_core.archive.nomenclature import BEN19
 from jepa_core.descriptors import read_descriptors
 from jepa_core.errors import JepaError
-from jepa_core.evaluation import baselines, metrics
+from jepa_core.evaluation import baselines
+from jepa_core.evaluation.pair_f1 import chance_f1, f1_at_k, pair_f1, rank
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
@@ -158,10 +159,10 @@ def _direction(query: _Side, gallery: _Side) -> list[Result]:
     else:
         purpose, protocols = "cross", {"kept": np.zeros_like(itself), "removed": itself}
         baseline = baselines.cross_sensor_similarity(query.train, gallery.train, query.test, gallery.test)
-    f1 = metrics.pair_f1(query.labels, gallery.labels)
+    f1 = pair_f1(query.labels, gallery.labels)
 
     def at_k(similarity: np.ndarray, excluded: np.ndarray) -> float:
-        return float(metrics.f1_at_k(f1, metrics.rank(similarity, excluded, K)).mean())
+        return float(f1_at_k(f1, rank(similarity, excluded, K)).mean())
 
     return [
         Result(
@@ -173,7 +174,7 @@ def _direction(query: _Side, gallery: _Side) -> list[Result]:
             queries=len(f1),
             gallery_size=int((~excluded).sum(axis=1).min()),
             f1_at_5=at_k(vectors @ gallery.vectors[head].T, excluded),
-            chance=float(metrics.chance_f1(f1, excluded).mean()),
+            chance=float(chance_f1(f1, excluded).mean()),
             band_statistics=at_k(baseline, excluded),
         )
         for pair, excluded in protocols.items()

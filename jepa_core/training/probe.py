@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from jepa_core.evaluation.metrics import chance_f1, f1_at_k, pair_f1, rank
+from jepa_core.evaluation.pair_f1 import chance_f1, f1_at_k, pair_f1, rank
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import Sensor
 from jepa_core.statistics import normalise

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from jepa_core.evaluation.metrics import chance_f1, f1_at_k, pair_f1, rank
+from jepa_core.evaluation.pair_f1 import chance_f1, f1_at_k, pair_f1, rank
 
 
 def labels(rng, count, classes=6):

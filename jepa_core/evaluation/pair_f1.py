@@ -1,4 +1,4 @@
-"""Retrieval metrics on multi-label patches."""
+"""F1 of small sets of labelled patches, all pairs at once; `evaluation.metrics` measures whole benchmarks."""
 
 import numpy as np
 
