@@ -29,16 +29,20 @@ def check_task(task: RetrievalTask) -> None:
                 f"{name} labels are {labels.dtype} of shape {labels.shape}; booleans, a row for each of the "
                 f"{len(vectors)} vectors, are needed"
             )
-    for what, first, second in (("vectors", task.queries, task.gallery), ("labels", *(side[2] for side in sides))):
-        if first.shape[1] != second.shape[1]:
-            raise MetricsError(f"{what} have {first.shape[1]} columns in queries and {second.shape[1]} in the gallery")
+    _check_width("vectors", task.queries, task.gallery)
+    _check_width("labels", task.query_labels, task.gallery_labels)
     for name, vectors, labels in sides:
         try:
             check_unit(vectors, f"{name} vectors")
         except DescriptorError as error:
             raise MetricsError(str(error)) from error
-        _none_of(~labels.any(axis=1), f"{name} patches have no label")
+        _none_of(np.logical_not(labels.any(axis=1)), f"{name} patches have no label")
     _check_rows(task)
+
+
+def _check_width(what: str, queries: np.ndarray, gallery: np.ndarray) -> None:
+    if queries.shape[1] != gallery.shape[1]:
+        raise MetricsError(f"{what} have {queries.shape[1]} columns in queries and {gallery.shape[1]} in the gallery")
 
 
 def _check_rows(task: RetrievalTask) -> None:

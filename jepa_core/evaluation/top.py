@@ -13,7 +13,7 @@ DISCOUNTS = 1 / np.log2(np.arange(2, TOP + 2))
 def harmonic(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Harmonic mean 2ab / (a + b), 0 where both are 0."""
     total = first + second
-    return np.divide(2 * first * second, total, out=np.zeros_like(total), where=total != 0)
+    return np.asarray(np.divide(2 * first * second, total, out=np.zeros_like(total), where=total != 0))
 
 
 def ideal_dcg(found: Findable) -> np.ndarray:
@@ -50,7 +50,7 @@ def top_columns(task: RetrievalTask, rows: np.ndarray, found: Findable) -> dict[
         "precision": hits,
     }
     some = np.where(found.relevant > 0, found.relevant, np.nan)
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for k in KS:
         taken = np.minimum(k, found.size)
         columns |= {f"{name}@{k}": sums[:, k - 1] / taken for name, sums in items.items()}

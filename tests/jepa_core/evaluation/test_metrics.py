@@ -47,7 +47,7 @@ def one_dimension(query_labels, gallery_labels, cosines, left_out=None, partner=
 
 
 @given(tasks)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_value_is_that_of_loops_over_sets(task):
     measured, slow = measure(task), slow_columns(task)
     assert set(measured.columns) == set(COLUMNS) == set(slow)
@@ -62,7 +62,7 @@ def test_every_value_is_that_of_loops_over_sets(task):
 
 
 @given(tasks)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_nearest_are_those_of_a_plain_sort_and_no_others(task):
     measured = measure(task)
     for query in range(len(task.queries)):
@@ -75,7 +75,7 @@ def test_the_nearest_are_those_of_a_plain_sort_and_no_others(task):
 
 
 @given(tasks)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_definition_a_is_least_and_b_is_most(task):
     figures = summarise(measure(task))
     for k in KS:
@@ -84,7 +84,7 @@ def test_definition_a_is_least_and_b_is_most(task):
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_average_precision_and_ndcg_are_scikit_learn_s(seed):
     task = random_task(seed, queries=4, gallery=50, removed=0)
     columns = measure(task).columns
