@@ -57,9 +57,7 @@ def benchmark(
         archive = str(root.expanduser().resolve())
         with store.locked("benchmark", _say):
             data, subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
-            rivals = {}
-            if variant not in BASELINES:
-                rivals = run_baselines(store, data, subject.encoder, [0], archive)
+            rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, [0], archive)
             report = run_benchmark(store, data, subject, rivals, archive)
             others = reported(store, report)
             if len(others) > 1:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jepa_core.datasets.labelled_set import LabelledSet
-from jepa_core.evaluation.chance import chance
+from jepa_core.evaluation.chance import expected_f1
 from jepa_core.evaluation.intervals import figures
 from jepa_core.evaluation.measured import Columns, Measured
 from jepa_core.evaluation.metrics import measure
@@ -90,7 +90,7 @@ def run_searches(data: LabelledSet, by_seed: Sequence[Vectors], name: str) -> Ou
         results.append(result)
         if result.serves:
             queries[plan.search] = over_seeds([found.columns for found in measured])
-            details.append(_details(data, plan, head, measured[0], by_seed[0]))
+            details.append(_details(data, plan, measured[0], expected_f1(tasks[0])))
             if plan.search.protocol == "test" and plan.search.pair != "kept":
                 hits.append(_hits(plan, measured[0]))
     return Outcome(
@@ -107,26 +107,22 @@ def _heads(plan: Plan, vectors: Vectors) -> list[Purpose]:
     return [kind for kind in query if kind in gallery and query[kind].shape[1] == gallery[kind].shape[1]]
 
 
-def _details(data: LabelledSet, plan: Plan, head: Purpose, measured: Measured, vectors: Vectors) -> Details:
+def _details(data: LabelledSet, plan: Plan, measured: Measured, chance: np.ndarray) -> Details:
     labels = data.labels[plan.queries]
     present = np.flatnonzero(labels.any(axis=0))
-    values = measured.columns[_MAIN]
     of_class = [labels[:, column] for column in present]
+    values = measured.columns[_MAIN]
     return Details(
         search=plan.search,
         classes=tuple(data.classes[column] for column in present),
         class_queries=tuple(int(asking.sum()) for asking in of_class),
         class_figures=tuple(float(values[asking].mean()) for asking in of_class),
-        class_chance=tuple(_chance_of(data, plan, head, vectors, asking) for asking in of_class),
+        class_chance=tuple(float(chance[asking].mean()) for asking in of_class),
+        # Where no query has a relevant patch to find, no share of them is found either.
         curve_ranks=tuple(measured.curve_ranks.tolist()),
-        curve_recall=tuple(measured.curve_recall.tolist()),
+        curve_recall=tuple(np.nan_to_num(measured.curve_recall).tolist()),
         retrieved=tuple(tuple(row) for row in measured.retrieved[np.ix_(present, present)].tolist()),
     )
-
-
-def _chance_of(data: LabelledSet, plan: Plan, head: Purpose, vectors: Vectors, asking: np.ndarray) -> float:
-    some = Plan(plan.search, plan.queries[asking], plan.gallery, plan.left_out[asking], plan.partner[asking])
-    return chance(some.task(data, vectors, head))[_MAIN]
 
 
 def _hits(plan: Plan, measured: Measured) -> Hits:

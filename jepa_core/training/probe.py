@@ -8,7 +8,7 @@ import torch
 
 from jepa_core import atomic
 from jepa_core.datasets.labelled_set import LabelledSet
-from jepa_core.evaluation.metrics import chance_f1, f1_at_k, pair_f1, rank
+from jepa_core.evaluation.pair_f1 import chance_f1, f1_at_k, pair_f1, rank
 from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import normalise
 from jepa_core.training.cache import TrainingCache, write_pixels

@@ -10,7 +10,15 @@ from jepa_core.training.pretrain import Choice
 from jepa_core.variants.registry import ConfigError
 from tests.labelled import labelled_set
 
-SMALL = {"input_size": 16, "patch_size": 8, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16, "decoder_heads": 2}
+SMALL = {
+    "input_size": 16,
+    "patch_size": 8,
+    "width": 16,
+    "depth": 1,
+    "heads": 2,
+    "decoder_width": 16,
+    "decoder_heads": 2,
+}
 
 
 def test_a_method_of_one_sensor_trains_once_on_a_set_of_one_sensor(tmp_path):
