@@ -31,6 +31,7 @@ SAR = Sensor("sar", "sar", bands=(byte_band("intensity", 10.0),), nodata=None, d
 _SIDES = {OPTICAL.name: 256, SAR.name: 64}
 
 SPLIT_SEED = 20220101
+"""Decides which pair is in which part."""
 
 SOURCE = "CBRSIR_VS (Sun et al. 2022), licence not stated"
 
