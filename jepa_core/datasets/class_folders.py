@@ -44,6 +44,8 @@ def list_classes(files: Files, counts: Mapping[str, int]) -> Listed:
         DatasetError: a class is missing, unknown or has another number of images.
     """
     found = sorted((path.stem, path.parent.name, str(path)) for path in map(PurePosixPath, files.names))
+    if not found:
+        raise DatasetError(f"{files.place} holds none of the set's images: give its zip file or unpacked folder")
     there = Counter(of for _, of, _ in found)
     unknown = sorted(set(there) - set(counts))
     if unknown:

@@ -38,6 +38,7 @@ PAIRS = 80_000
 """Pairs of the published file."""
 
 SPLIT_SEED = 20181101
+"""Decides which pair is in which part."""
 
 _LABELS = "LAND_COVER_TYPES"
 _IMAGES = {PAN.name: "PAN_IMAGES", MS.name: "MUL_IMAGES"}

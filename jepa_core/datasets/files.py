@@ -4,7 +4,7 @@ import os
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -118,7 +118,7 @@ def open_files(root: Path, endings: Sequence[str]) -> Files:
         DatasetError: nothing is there, or it is neither.
     """
     if root.is_dir():
-        return _Folder(root, tuple(sorted(_walk(root, tuple(endings)))))
+        return _Folder(root, tuple(sorted(_named(root, tuple(endings)))))
     if not root.exists():
         raise DatasetError(f"{root} is not there: give the folder or the zip file that the set lies in")
     try:
@@ -138,10 +138,25 @@ def open_files(root: Path, endings: Sequence[str]) -> Files:
     return _Zip(root, members)
 
 
-def _walk(root: Path, endings: tuple[str, ...]) -> list[str]:
-    found = []
-    for folder, inner, files in os.walk(root):
+def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Folders below a root with names of their folders, which may be taken out, and files; links are followed.
+
+    A folder that links lead to again is passed over, so that no circle of links is run in.
+    """
+    seen = set()
+    for folder, inner, files in os.walk(root, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            inner.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield Path(folder), inner, files
+
+
+def _named(root: Path, endings: tuple[str, ...]) -> Iterator[str]:
+    for folder, inner, files in walk(root):
         inner[:] = [name for name in inner if not name.startswith(".")]
-        below = PurePosixPath(Path(folder).relative_to(root))
-        found += [str(below / name) for name in files if name.lower().endswith(endings) and not name.startswith(".")]
-    return found
+        below = PurePosixPath(folder.relative_to(root))
+        for name in files:
+            if name.lower().endswith(endings) and not name.startswith("."):
+                yield str(below / name)

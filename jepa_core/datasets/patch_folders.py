@@ -1,6 +1,5 @@
 """Patches of BigEarthNet as users unpack them, both versions: a folder a patch, a GeoTIFF a band."""
 
-import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from jepa_core.archive.nomenclature import BEN19
+from jepa_core.datasets.files import walk
 from jepa_core.datasets.labelled_set import DatasetError
 from jepa_core.datasets.reading import Images
 from jepa_core.sensors import Sensor
@@ -89,11 +89,10 @@ def ben19_labels(names: Sequence[Collection[str]]) -> np.ndarray:
 
 def _folders(root: Path, wanted: Collection[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for folder, inner, _ in os.walk(root):
-        here = Path(folder)
+    for folder, inner, _ in walk(root):
         for name in inner:
             if name in wanted:
-                found.setdefault(name, here / name)
+                found.setdefault(name, folder / name)
         # Half a million patches that are not wanted are not entered.
         inner[:] = sorted(name for name in inner if not _PATCH.fullmatch(name))
     return found

@@ -128,6 +128,8 @@ def test_missing_and_unknown_classes_are_said(folder):
 def test_a_missing_root_and_a_file_that_is_no_archive_are_said(tmp_path):
     with pytest.raises(DatasetError, match="nowhere is not there"):
         open_eurosat_rgb(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="holds none of the set's images"):
+        open_eurosat_rgb(tmp_path)
     (tmp_path / "a.zip").write_bytes(b"no archive")
     with pytest.raises(DatasetError, match=r"a\.zip is neither a folder nor a whole zip file"):
         open_eurosat_rgb(tmp_path / "a.zip")
