@@ -57,4 +57,4 @@ def _shares(pixels: int, parts: int) -> np.ndarray:
     edges = np.linspace(0, pixels, parts + 1)[:, None]
     starts = np.arange(pixels)
     overlap = np.minimum(edges[1:], starts + 1) - np.maximum(edges[:-1], starts)
-    return np.maximum(overlap, 0.0)
+    return np.asarray(np.maximum(overlap, 0.0))

@@ -16,7 +16,10 @@ BATCH = 32
 """Images described at once while time is taken."""
 
 BATCHES = 5
-"""Batches that the median is of."""
+"""Batches that the median is of; fewer where they take long."""
+
+ENOUGH_SECONDS = 20.0
+"""No batch is begun after so long: large encoders on a CPU need minutes for a few."""
 
 _BYTES_PER_NUMBER = 2
 """Of float16, as which the index holds descriptors."""
@@ -66,8 +69,8 @@ def _flops(describer: Describer, image: np.ndarray, sensor: Sensor) -> int:
 
 def _seconds(describer: Describer, pixels: np.ndarray, sensor: Sensor) -> float:
     """Of a batch: the median of several, as others use the machine too. Vectors end on the CPU, so all is done."""
-    taken = []
-    for _ in range(BATCHES):
+    taken: list[float] = []
+    while len(taken) < BATCHES and sum(taken) < ENOUGH_SECONDS:
         start = time.perf_counter()
         describer.describe(pixels, sensor)
         taken.append(time.perf_counter() - start)

@@ -153,25 +153,26 @@ def test_across_sensors_a_ridge_regression_brings_the_first_sensor_to_the_second
     np.testing.assert_allclose(got["same"], unit_rows(asked), atol=1e-4)
 
 
-def test_principal_components_are_white_over_the_training_rows():
-    data = labelled_set(rows=200, sensors=(SENTINEL1,))
+def test_principal_components_are_those_of_a_singular_value_decomposition():
+    # With little noise: among axes of equal spread the solver, an approximate one, and the exact one choose freely.
+    data = labelled_set(rows=200, sensors=(SENTINEL1,), noise=0.05)
     describer = baseline("pca", data, 0)
-    space = describer.spaces["sentinel1"]
-    pixels = data.read(SENTINEL1, data.rows("train"))
-    vectors = space.standardised(space.features(pixels, SENTINEL1))
-    assert vectors.shape[1] == PCA_COMPONENTS
-    np.testing.assert_allclose(np.cov(vectors.T), np.eye(PCA_COMPONENTS), atol=1e-6)
-    raw = pixels.astype(float).reshape(len(pixels), -1)
-    raw = (raw - raw.mean(axis=0)) / raw.std(axis=0)
-    variances = np.linalg.svd(raw, compute_uv=False)[:3] ** 2 / (len(raw) - 1)
-    np.testing.assert_allclose(space.reduction.explained_variance_[:3], variances, rtol=1e-3)
-    assert describer.describe(pixels[:2], SENTINEL1).keys() == {"same"}
+    train, asked = (data.read(SENTINEL1, data.rows(split)) for split in ("train", "test"))
+    got = describer.describe(asked, SENTINEL1)
+    assert got.keys() == {"same"}
+    assert got["same"].shape == (len(asked), PCA_COMPONENTS)
+    # Images of 16 pixels are their own thumbnails.
+    raw, wanted = (pixels.astype(float).reshape(len(pixels), -1) for pixels in (train, asked))
+    mean, std = raw.mean(axis=0), raw.std(axis=0)
+    _, _, axes = np.linalg.svd((raw - mean) / std, full_matrices=False)
+    exact = (wanted - mean) / std @ axes[:PCA_COMPONENTS].T
+    # Signs of axes are free, cosines are not.
+    np.testing.assert_allclose(got["same"] @ got["same"].T, unit_rows(exact) @ unit_rows(exact).T, atol=0.005)
 
 
-def test_directions_in_which_training_rows_do_not_differ_are_no_components():
-    data = labelled_set(rows=80, sensors=(SENTINEL1,))
-    few = replace(data, read=lambda sensor, rows: data.read(sensor, rows % 3), version="few")
-    assert baseline("pca", few, 0).spaces["sentinel1"].reduction.n_components_ == 2
+def test_there_are_no_more_components_than_training_rows_allow():
+    few = labelled_set(rows=8, classes=2, sensors=(SENTINEL1,))
+    assert baseline("pca", few, 0).spaces["sentinel1"].reduction.n_components_ == len(few.rows("train")) - 1
 
 
 @pytest.mark.parametrize("name", FITTED)
@@ -183,7 +184,7 @@ def test_patches_of_a_class_lie_closer_than_others(baselines, name):
     described = [baselines[name].describe(data.read(s, rows), s) for s in data.sensors]
     for queries, gallery, kind in ((0, 0, "same"), (1, 1, "same"), (0, 1, "cross"), (1, 0, "cross")):
         cosines = described[queries][kind] @ described[gallery][kind].T
-        assert cosines[same_class & others].mean() > cosines[~same_class].mean() + 0.2
+        assert cosines[same_class & others].mean() > cosines[~same_class].mean() + 0.3
 
 
 def test_random_vectors_hang_on_pixels_sensor_and_seed_and_have_nothing_in_common(pairs):

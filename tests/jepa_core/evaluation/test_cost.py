@@ -67,6 +67,13 @@ def test_seconds_are_those_of_an_image_after_the_warm_up(data):
     assert got.parameters is None
 
 
+def test_of_slow_batches_few_are_enough(data, monkeypatch):
+    monkeypatch.setattr(module, "ENOUGH_SECONDS", 0.01)
+    sleeper = Sleeper()
+    cost(sleeper, (SENTINEL1,), samples(data))
+    assert sleeper.calls == 1 + 1 + 1
+
+
 def test_fused_transformer_layers_are_counted_and_left_as_they_were(data):
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()
 
