@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -77,11 +78,15 @@ def embedded(pictures: Mapping[str, bytes]) -> dict[str, str]:
 
 def render(template: str, **given: Any) -> str:
     """A page from one of the templates; all text is escaped."""
-    environment = Environment(
+    return _environment().get_template(template).render(**given)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
         loader=PackageLoader("jepa_core.evaluation"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(**given)

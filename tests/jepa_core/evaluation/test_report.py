@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ REPORTS = {
     "hostile names": hostile(),
     "a baseline itself": report("band statistics", baselines=(), seeds=(), models=("b" * 64,), train_rows=0, steps=0),
 }
+
+
+@cache
+def _page():
+    return Page(report_page(REPORTS["several seeds"], {}))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +141,7 @@ def test_pages_are_well_made_load_nothing_and_show_their_pictures(name, picture,
 
 
 def test_the_overview_holds_the_main_figures_and_marks_what_they_are_worth():
-    page = Page(report_page(REPORTS["several seeds"], {}))
+    page = _page()
     table = page.table("F1@5 (A) with the descriptors that serve")
     assert [cell.text for cell in table.rows[0]] == [
         "search",
@@ -156,7 +162,7 @@ def test_the_overview_holds_the_main_figures_and_marks_what_they_are_worth():
 
 
 def test_each_search_has_its_main_metrics_at_once_and_all_of_them_a_click_away():
-    page = Page(report_page(REPORTS["several seeds"], {}))
+    page = _page()
     main = page.table("S1 → S2, paired patch kept, test: 120 queries, 120 patches to choose from")
     assert [row[0].text for row in main.rows[1:]] == [
         "F1@5 (A)",
@@ -182,15 +188,14 @@ def test_each_search_has_its_main_metrics_at_once_and_all_of_them_a_click_away()
 
 
 def test_the_other_kind_of_descriptor_is_in_a_section_of_its_own_and_absent_where_there_is_one_kind():
-    with_both = report_page(REPORTS["several seeds"], {})
-    assert "The other kind of descriptor" in with_both
+    assert "The other kind of descriptor" in _page().text
     # Ten searches by two kinds, each with main and all metrics; overview, classification, published rows, cost.
-    assert len(Page(with_both).tables) == 10 * 2 * 2 + 4
+    assert len(_page().tables) == 10 * 2 * 2 + 4
     assert "The other kind of descriptor" not in report_page(REPORTS["one sensor"], {})
 
 
 def test_classification_has_its_seeds_and_a_red_mark_where_chance_is_as_good():
-    table = Page(report_page(REPORTS["several seeds"], {})).table("Trained on the training split")
+    table = _page().table("Trained on the training split")
     knn, probe = table.rows[1:]
     assert [cell.text for cell in knn] == [
         "sentinel1", "same", "k-NN", "100 %", "240", "120", "micro mAP", "61.0 ± 0.0", "30.0",
@@ -211,7 +216,7 @@ def test_hostile_names_are_shown_and_not_obeyed():
 
 
 def test_the_page_says_how_the_figures_came_about():
-    text = Page(report_page(REPORTS["several seeds"], {})).text
+    text = _page().text
     for part in (
         "d" * 64,
         "crjepa2" * 8,
@@ -229,7 +234,7 @@ def test_the_page_says_how_the_figures_came_about():
         "free hit",
     ):
         assert part in text, part
-    cost = Page(report_page(REPORTS["several seeds"], {})).table("Describing one image")
+    cost = _page().table("Describing one image")
     assert [cell.text for cell in cost.rows[1]] == ["sentinel1", "1.25", "4.20"]
 
 
