@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
@@ -87,36 +88,37 @@ def _planes(pixels: np.ndarray, sensor: Sensor, bands: tuple[str, str, str]) -> 
 def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     """Tiles in rows, as PNG."""
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(1.75 * columns, 2.9 * len(rows) + 0.5), layout="constrained")
-    figure.suptitle(textwrap.fill(title, 26 * columns), fontsize=10, parse_math=False)
-    axes = figure.subplots(len(rows), columns, squeeze=False)
+    width, height = _TILE * columns, _ROW * len(rows) + _TITLE
+    figure = Figure(figsize=(width, height))
+    figure.suptitle(textwrap.fill(title, 26 * columns), fontsize=10, parse_math=False, y=1 - 0.08 / height, va="top")
+    # Placed by hand: a layout that matplotlib finds by itself takes seconds for this many axes.
     for row, tiles in enumerate(rows):
-        for column in range(columns):
-            axis = axes[row][column]
-            axis.set_axis_off()
-            if column < len(tiles):
-                tile = tiles[column]
-                axis.imshow(tile.image)
-                axis.text(
-                    0.5,
-                    -0.03,
-                    _wrapped(tile.caption),
-                    transform=axis.transAxes,
-                    fontsize=6,
-                    ha="center",
-                    va="top",
-                    parse_math=False,
-                )
-                if tile.frame is not None:
-                    height, width = tile.image.shape[:2]
-                    axis.plot(
-                        [0, width - 1, width - 1, 0, 0],
-                        [0, 0, height - 1, height - 1, 0],
-                        color=tile.frame.colour,
-                        linestyle=(0, (2, 1)) if tile.frame.broken else "solid",
-                        linewidth=3,
-                    )
+        top = height - _TITLE - _ROW * row
+        for column, tile in enumerate(tiles):
+            side = _TILE - 2 * _MARGIN
+            place = (column * _TILE + _MARGIN) / width, (top - side) / height, side / width, side / height
+            _draw(figure.add_axes(place), tile)
     return png(figure)
+
+
+_TILE, _ROW, _TITLE, _MARGIN = 1.75, 2.75, 0.55, 0.06
+"""Inches: width of a tile, height of a row with its captions, height of the title, space around a picture."""
+
+
+def _draw(axis: Axes, tile: Tile) -> None:
+    axis.set_axis_off()
+    axis.imshow(tile.image)
+    caption = _wrapped(tile.caption)
+    axis.text(0.5, -0.03, caption, transform=axis.transAxes, fontsize=6, ha="center", va="top", parse_math=False)
+    if tile.frame is not None:
+        height, width = tile.image.shape[:2]
+        axis.plot(
+            [0, width - 1, width - 1, 0, 0],
+            [0, 0, height - 1, height - 1, 0],
+            color=tile.frame.colour,
+            linestyle=(0, (2, 1)) if tile.frame.broken else "solid",
+            linewidth=3,
+        )
 
 
 def curves(title: str, series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bytes:

@@ -33,7 +33,7 @@ _SAMPLES = 32
 def run_baselines(
     store: Store, data: LabelledSet, encoder: ijepa.IJEPAConfig, seeds: Sequence[int], archive: str
 ) -> Rivals:
-    """Every baseline's benchmark, each with a report of its own beside the methods'.
+    """Every baseline's benchmark, each with a report of its own beside the methods', without pictures.
 
     Args:
         store: takes the reports.
@@ -43,13 +43,15 @@ def run_baselines(
         archive: where the set was read from, for the reports.
     """
     reports = {
-        name: run_benchmark(store, data, baseline_subject(data, name, seeds, encoder), {}, archive)
+        name: run_benchmark(store, data, baseline_subject(data, name, seeds, encoder), {}, archive, illustrated=False)
         for name in BASELINES
     }
     return {name: tuple(result for result in report.results if result.serves) for name, report in reports.items()}
 
 
-def run_benchmark(store: Store, data: LabelledSet, subject: Subject, rivals: Rivals, archive: str) -> Report:
+def run_benchmark(
+    store: Store, data: LabelledSet, subject: Subject, rivals: Rivals, archive: str, illustrated: bool = True
+) -> Report:
     """Judges a subject and writes its report, unless the report that is there says the same.
 
     Args:
@@ -58,6 +60,7 @@ def run_benchmark(store: Store, data: LabelledSet, subject: Subject, rivals: Riv
         subject: what is judged.
         rivals: the baselines' results; none for a baseline.
         archive: where the set was read from, for the report.
+        illustrated: whether the report has pictures, which take longer than the figures of a small set.
 
     Raises:
         BenchmarkError: the set has too few labelled test rows.
@@ -75,7 +78,7 @@ def run_benchmark(store: Store, data: LabelledSet, subject: Subject, rivals: Riv
     folder = store.benchmark(subject.variant)
     try:
         report = read_report(folder)
-        if report.fingerprint == made_of:
+        if report.fingerprint == made_of and (any(folder.glob("*.png")) or not illustrated):
             return report
     except JepaError:
         pass  # none, or one that cannot be read: it is made anew
@@ -93,7 +96,8 @@ def run_benchmark(store: Store, data: LabelledSet, subject: Subject, rivals: Riv
         baselines=rivals,
         surroundings=surroundings(time.monotonic() - started),
     )
-    write_report(folder, report, _tables(outcome), report_pictures(data, report, outcome, by_seed[0]))
+    pictures = report_pictures(data, report, outcome, by_seed[0]) if illustrated else {}
+    write_report(folder, report, _tables(outcome), pictures)
     return report
 
 

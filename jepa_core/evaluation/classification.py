@@ -26,7 +26,7 @@ SHARES = (0.01, 0.1, 1.0)
 """Of the training labels."""
 
 NEIGHBOURS = 10
-"""Of the k-NN classifier, by cosine; all where there are fewer."""
+"""Of the k-NN classifier, by cosine; the root of the number of training rows where that is less."""
 
 MOST_STEPS = 500
 """Of the linear probe's solver; what it has reached by then is judged."""
@@ -116,7 +116,7 @@ def _judge(
 def _scores(classifier: str, train: np.ndarray, labels: np.ndarray, test: np.ndarray, multi_label: bool) -> np.ndarray:
     """Probabilities (test, classes); 0 throughout for a class that no training row has."""
     if classifier == "k-NN":
-        nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(train)), metric="cosine").fit(train)
+        nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, round(len(train) ** 0.5)), metric="cosine").fit(train)
         shares: np.ndarray = labels[nearest.kneighbors(test, return_distance=False)].mean(axis=1)
         return shares
     scores = np.zeros((len(test), labels.shape[1]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jepa_core.datasets.labelled_set import LabelledSet
+from jepa_core.evaluation.retrieval import NONE
 from jepa_core.pictures import NOT_RELEVANT, PAIRED, RELEVANT, Frame, Tile, contact_sheet, preview
 from jepa_core.sensors import Sensor
 
@@ -27,7 +28,7 @@ class Found:
     """int64 (queries,): the set's row of each query."""
 
     hits: np.ndarray
-    """int64 (queries, at least 5): the set's rows of its nearest, nearest first."""
+    """int64 (queries, depth): the set's rows of its nearest, nearest first; `NONE` where there are no more."""
 
     cosines: np.ndarray
     """float32 of the same shape."""
@@ -91,6 +92,7 @@ def query_sheet(data: LabelledSet, found: Found, queries: Sequence[int] | np.nda
     sheet = []
     for position in queries:
         row, hits = int(found.rows[position]), found.hits[position][:HITS]
+        hits = hits[hits != NONE]  # a gallery may hold fewer
         own = data.read(found.query, np.array([row]))[0]
         caption = f"QUERY {_short(data.ids[row])}\nF1@5 {100 * found.figures[position]:.0f} %\n{_labels(data, row)}"
         tiles = [Tile(preview(own, found.query), caption)]

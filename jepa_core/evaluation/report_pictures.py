@@ -40,8 +40,9 @@ def _map(data: LabelledSet, vectors: Vectors) -> dict[str, bytes]:
         sensor.name: vectors[sensor.name][serving("cross" if len(data.sensors) > 1 else "same", vectors[sensor.name])]
         for sensor in data.sensors
     }
-    if len({found.shape[1] for found in by_sensor.values()}) > 1:
-        return {}
+    sizes = {found.shape[1] for found in by_sensor.values()}
+    if len(sizes) > 1 or not any(np.ptp(found[rows], axis=0).any() for found in by_sensor.values()):
+        return {}  # vectors that do not compare, or that are all alike
     title = "Descriptors on their first two principal components"
     figure = descriptor_map(
         title,

@@ -89,10 +89,12 @@ def test_the_same_again_does_nothing_and_other_code_does_it_anew(judged, data, m
 
 
 def test_methods_are_compared_on_the_same_queries(judged, data):
-    store, *_ = judged
+    store, _, _, report = judged
     rivals = run_baselines(store, data, ENCODER, [0], "drawn")
-    run_benchmark(store, data, replace(baseline_subject(data, "pca", [5], ENCODER), variant="other"), rivals, "drawn")
-    assert reported(store, data.version) == ["crjepa", "other"]
+    run_benchmark(
+        store, data, replace(baseline_subject(data, "pca", [5], ENCODER), variant="other"), rivals, "drawn", False
+    )
+    assert reported(store, report) == ["crjepa", "other"]
     comparison = side_by_side(store, ["crjepa", "other"])
     tested = {(d.search, d.metric) for d in comparison.differences}
     assert len(tested) == 2 * 6
@@ -111,7 +113,7 @@ def test_an_archive_is_judged_by_the_descriptors_that_its_stage_wrote(cut_store,
         rows = [names.index(name) for name in pairs[column]]
         for kind in ("same", "cross"):
             np.testing.assert_array_equal(vectors[sensor.name][kind], described[sensor.name].vectors[kind][rows])
-    report = run_benchmark(Store.at(tmp_path), data, subject, {}, "here")
+    report = run_benchmark(Store.at(tmp_path), data, subject, {}, "here", illustrated=False)
     assert report.model.models == (trained.fingerprint,)
     assert (report.model.size, report.model.steps, report.model.seeds) == ("tiny", 1, (0,))
 
@@ -148,5 +150,5 @@ def test_a_set_without_test_labels_is_a_plain_error(data, tmp_path):
 
 def test_a_class_that_no_test_row_has_is_in_no_chart_and_breaks_nothing(data, tmp_path):
     gone = replace(data, labels=data.labels & ((data.splits != "test")[:, None] | (np.arange(4) != 2)))
-    report = run_benchmark(Store.at(tmp_path), gone, foreign_subject(gone, Broken(0.5)), {}, "drawn")
+    report = run_benchmark(Store.at(tmp_path), gone, foreign_subject(gone, Broken(0.5)), {}, "drawn", False)
     assert all("class 2" not in details.classes for details in report.details if details.search.protocol == "test")
