@@ -8,13 +8,18 @@ from dataclasses import replace
 import dagster as dg
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from jepa_core import atomic, pictures
+from jepa_core import atomic
 from jepa_core.catalog import current_model
+from jepa_core.evaluation.gate import write_reference
+from jepa_core.evaluation.report import read_report
+from jepa_core.evaluation.results import Search
 from jepa_core.index.sync import current_index, open_current
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.stages import read_record, size_of, write_record
 from jepa_core.store import Store
+from pipelines.assets.benchmarks import metric_name, search_name
 from pipelines.bootstrap import stale_upstream
 from pipelines.definitions import ASSETS, CHECKS, VARIANTS
 from pipelines.resources import Tracking, Workspace, tracking_uri
@@ -61,7 +66,7 @@ def base(synthetic_archive, tmp_path_factory):
 @pytest.fixture
 def _undrawn(base, monkeypatch):
     """Pictures are drawn in the whole run, which `base` is; they take longer than all else of a stage on few pairs."""
-    monkeypatch.setattr(pictures, "_png", lambda figure: b"")
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **how: None)
 
 
 @pytest.fixture
@@ -86,7 +91,11 @@ def test_every_stage_ran_every_check_passed_and_the_metadata_are_worth_looking_a
     assert metadata(result, "patch_pairs")["pairs"].value == 24
     assert "data:image/png;base64," in metadata(result, "patch_pairs")["some_pairs"].value
     assert "data:image/png;base64," in metadata(result, "crjepa_model")["training"].value
-    assert "| S1 → S2 | removed | cross |" in metadata(result, "crjepa_benchmark")["results"].value
+    table = metadata(result, "crjepa_benchmark")["results"].value
+    assert "S1 → S2, paired patch removed" in table
+    assert "| chance | random-vectors | band-statistics | thumbnail | pca | random-encoder |" in table
+    for picture in ("recall_by_rank_s1_s2", "best_queries_sentinel1_sentinel2"):
+        assert "data:image/png;base64," in metadata(result, "crjepa_benchmark")[picture].value
 
 
 def test_a_second_run_does_nothing_and_data_versions_stand(base):
@@ -119,21 +128,56 @@ def test_mlflow_holds_the_runs_linked_both_ways_with_curves_and_an_alias(base):
     assert files == {"weights.safetensors", "model.json", "history.parquet"}
     assert metadata(result, "crjepa_model")["mlflow_run"].value.endswith(run.info.run_id)
     (benchmark,) = client.search_runs([client.get_experiment_by_name("benchmarks").experiment_id])
-    names = ("f1_at_5/s1_to_s2/removed", "f1_at_5_other_head/s1_to_s2/removed", "f1_at_5/s1_to_s1/self_removed")
-    report = atomic.read_json(workspace.store().benchmark("crjepa") / "report.json")
-    figures = [report["results"][row]["f1_at_5"] for row in (3, 9, 0)]
-    assert [benchmark.data.metrics[name] for name in names] == figures
-    assert len(set(figures)) > 1
-    assert len(benchmark.data.metrics) == 4 * 6
+    report = read_report(workspace.store().benchmark("crjepa"))
+    for result in report.results:
+        name = search_name(result) + ("" if result.serves else f"/{result.head}_head")
+        for figure in result.figures:
+            assert benchmark.data.metrics[f"{metric_name(figure.metric)}/{name}"] == figure.value
+    assert benchmark.data.metrics["f1_a_at_5_chance/sentinel1_to_sentinel2/test/removed"] > 0
+    assert "f1_a_at_5_band-statistics/sentinel1_to_sentinel2/test/removed" in benchmark.data.metrics
+    assert "macro_mAP/linear_probe/sentinel2/10_percent_of_labels" in benchmark.data.metrics
+    files = {file.path for file in client.list_artifacts(benchmark.info.run_id)}
+    assert {"report.html", "report.json", "test-sentinel1-sentinel2-removed.parquet"} <= files
+    assert any(file.endswith(".png") for file in files)
 
 
 def test_the_report_says_what_the_training_cost(base):
     store = base[0].store()
-    context = atomic.read_json(store.benchmark("crjepa") / "report.json")["context"]
+    model = read_report(store.benchmark("crjepa")).model
     made = read_record(store, "crjepa_model").summary
-    assert context["parameters"] == made["parameters"] > 1_000_000
+    assert model.steps == made["steps"]
+    assert 0 < model.cost.parameters < made["parameters"]
     history = pd.read_parquet(current_model(store, "crjepa").folder / "history.parquet")
-    assert context["training_seconds"] == pytest.approx(history["seconds"].sum())
+    assert model.training_seconds == pytest.approx(history["seconds"].sum())
+
+
+def test_a_benchmark_that_falls_under_the_stored_reference_fails_the_gate(base):
+    workspace, instance, _ = base
+    store = workspace.store()
+    report, path = read_report(store.benchmark("crjepa")), store.benchmark_reference("crjepa")
+
+    def gate():
+        result = materialize(workspace, instance, ["crjepa_benchmark"], None, False)
+        (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "benchmark_gate"]
+        return found
+
+    assert "no reference is stored" in gate().description
+    try:
+        write_reference(path, report)
+        assert gate().passed
+        raised = [replace(r, figures=tuple(replace(f, value=f.high + 0.01) for f in r.figures)) for r in report.results]
+        write_reference(path, replace(report, results=tuple(raised)))
+        fallen = gate()
+        assert not fallen.passed
+        assert fallen.severity == dg.AssetCheckSeverity.ERROR
+        assert "F1@5 (A) of S1 → S1" in fallen.description
+        write_reference(path, replace(report, data=replace(report.data, version="0" * 64)))
+        other = gate()
+        assert not other.passed
+        assert other.severity == dg.AssetCheckSeverity.WARN
+        assert "not comparable" in other.description
+    finally:
+        path.unlink()
 
 
 @pytest.fixture(scope="module")
@@ -154,21 +198,20 @@ def compared(base, tmp_path_factory):
 def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(compared):
     workspace, _, result = compared
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 4 * 4 + 1
+    assert len(evaluations) == 4 * 5 + 1
     assert all(e.passed for e in evaluations)
     store = workspace.store()
-    comparison = atomic.read_json(store.comparison / "report.json")
-    assert [method["variant"] for method in comparison["methods"]] == list(VARIANTS)
+    lines = atomic.read_json(store.comparison / "report.json")["lines"]
     kinds = {"ijepa": 1, "mae": 1, "rejepa": 1, "xjepa": 1, "crjepa": 2}
     for variant in VARIANTS:
-        results = atomic.read_json(store.benchmark(variant) / "report.json")["results"]
-        assert len(results) == 6 * kinds[variant]
-        serving = [row["f1_at_5"] for row in results if row["serves"]]
-        assert [line["f1_at_5"][variant] for line in comparison["lines"]] == serving
-    assert any("ijepa, mae and rejepa know one sensor each" in note for note in comparison["notes"])
+        report = read_report(store.benchmark(variant))
+        serving = [result for result in report.results if result.serves]
+        assert len(report.results) == len(serving) * kinds[variant]
+        figures = [figure.value for result in serving for figure in result.figures]
+        assert [line["figures"][variant]["value"] for line in lines] == figures
     table = metadata(result, "benchmark_comparison")["results"].value
-    assert "| direction | paired patch | ijepa | mae | rejepa | xjepa | crjepa | chance | band statistics |" in table
-    assert "<title>Benchmarks side by side</title>" in (store.comparison / "report.html").read_text()
+    assert "| ijepa | mae | rejepa | xjepa | crjepa | chance | random-vectors |" in table
+    assert "know one sensor each" in (store.comparison / "report.html").read_text()
 
 
 @pytest.mark.slow
@@ -181,10 +224,15 @@ def test_the_comparison_is_in_mlflow_beside_the_benchmarks(compared):
     (run,) = client.search_runs([experiment], "tags.`dagster.asset` = 'benchmark_comparison'")
     assert run.info.status == "FINISHED"
     assert run.data.tags["dagster.run_id"] == result.run_id
-    comparison = atomic.read_json(workspace.store().comparison / "report.json")
-    figures = {name: run.data.metrics[f"f1_at_5/s2_to_s1/removed/{name}"] for name in (*VARIANTS, "chance")}
-    assert figures == {**comparison["lines"][5]["f1_at_5"], "chance": comparison["lines"][5]["chance"]}
-    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"report.html", "report.json"}
+    name = "f1_a_at_5/sentinel2_to_sentinel1/test/removed"
+    for variant in VARIANTS:
+        results = read_report(workspace.store().benchmark(variant)).results
+        search = Search("test", "sentinel2", "sentinel1", "removed")
+        (found,) = [r for r in results if r.serves and r.search == search]
+        assert run.data.metrics[f"{name}/{variant}"] == found.figure("f1_a@5").value
+    assert f"{name}/chance" in run.data.metrics
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"report.html", "report.json"} <= files
     assert metadata(result, "benchmark_comparison")["mlflow_run"].value.endswith(run.info.run_id)
 
 
@@ -195,7 +243,7 @@ def test_a_second_comparison_does_nothing_and_one_that_was_changed_in_place_fail
     assert metadata(again, "benchmark_comparison")["did_work"].value is False
     path = workspace.store().comparison / "report.json"
     written = path.read_text()
-    path.write_text(written.replace('"mae": ', '"mea": ', 1))
+    path.write_text(written.replace('"mae": ', '"mea": '))
     broken = materialize(workspace, instance, ["benchmark_comparison"], None, False)
     (evaluation,) = broken.get_asset_check_evaluations()
     assert not evaluation.passed
