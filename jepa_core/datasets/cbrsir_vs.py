@@ -33,7 +33,7 @@ _SIDES = {OPTICAL.name: 256, SAR.name: 64}
 SPLIT_SEED = 20220101
 """Decides which pair is in which part."""
 
-SOURCE = "CBRSIR_VS (Sun et al. 2022), licence not stated"
+SOURCE = "CBRSIR_VS (Sun et al. 2022), licence not found"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """DSRSID: 80,000 pairs of panchromatic and multispectral images of Gaofen-1, eight classes of land cover.
 
 Li, Zhang, Huang, Ma 2018: Learning Source-Invariant Deep Hashing Convolutional Neural Networks for Cross-Source Remote
-Sensing Image Retrieval, IEEE TGRS 56(11). For research; the authors state no licence. One file, `DSRSID.mat` (HDF5):
+Sensing Image Retrieval, IEEE TGRS 56(11). No licence could be found. One file, `DSRSID.mat` (HDF5):
 `PAN_IMAGES` (pairs, 1, 256, 256) and `MUL_IMAGES` (pairs, 4, 64, 64) in 8 bit, `LAND_COVER_TYPES` (1, pairs) from 1 to
 8. Images are read as the file holds them: MATLAB writes columns first, so that rows and columns may have changed
 places, in both sensors alike.
@@ -44,7 +44,7 @@ _LABELS = "LAND_COVER_TYPES"
 _IMAGES = {PAN.name: "PAN_IMAGES", MS.name: "MUL_IMAGES"}
 _SIDES = {PAN.name: 256, MS.name: 64}
 
-SOURCE = "DSRSID (Li et al. 2018, IEEE TGRS 56(11)), for research, no licence stated"
+SOURCE = "DSRSID (Li et al. 2018, IEEE TGRS 56(11)), licence not found"
 
 _NOTES = (
     f"the split is ours (70/10/20 in each class, seed {SPLIT_SEED}): which pairs papers train on is not published",

@@ -27,11 +27,19 @@ class Files(ABC):
 
     @abstractmethod
     def size(self, name: str) -> int:
-        """Bytes of a file."""
+        """Bytes of a file.
+
+        Raises:
+            DatasetError: it is gone.
+        """
 
     @abstractmethod
     def crc(self, name: str) -> int:
-        """CRC-32 of a file's content."""
+        """CRC-32 of a file's content: listed in a zip file, of a folder's file it takes reading it.
+
+        Raises:
+            DatasetError: it is gone.
+        """
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -56,7 +64,10 @@ class _Folder(Files):
         return self.found
 
     def size(self, name: str) -> int:
-        return (self.place / name).stat().st_size
+        try:
+            return (self.place / name).stat().st_size
+        except OSError as error:
+            raise DatasetError(f"{self.place / name} cannot be read: {error.strerror}") from error
 
     def crc(self, name: str) -> int:
         return zlib.crc32(self.read(name))
