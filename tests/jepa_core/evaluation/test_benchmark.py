@@ -1,5 +1,3 @@
-import json
-import re
 import shutil
 
 import numpy as np
@@ -7,9 +5,7 @@ import pytest
 
 from jepa_core.archive.nomenclature import BEN19
 from jepa_core.describing.archive import describe_archive
-from jepa_core.errors import JepaError
 from jepa_core.evaluation.benchmark import BenchmarkError, run_benchmark
-from jepa_core.evaluation.report import ReportContext, ReportError, markdown_table, read_report, write_report
 from jepa_core.model import TrainedModel
 from jepa_core.patch_store import read_patches
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -82,54 +78,3 @@ def test_too_few_labelled_test_pairs_are_a_plain_error(cut_store, trained, descr
     few = pairs[(pairs["split"] != "test") | (pairs["split"] == "test").cumsum().le(3)]
     with pytest.raises(BenchmarkError, match="needs at least 7 labelled test pairs and found 3"):
         run_benchmark(cut_store, "crjepa", trained.fingerprint, few, SENSORS)
-
-
-def context(archive):
-    return ReportContext("crjepa", "m" * 64, "p" * 64, 24, "tiny", 300, 0, 3_319_680, 61.4, archive)
-
-
-def test_the_report_holds_the_figures_and_needs_no_network(results, tmp_path):
-    write_report(tmp_path / "r", results, context("sample"), {"A <picture>": b"\x89PNG"})
-    page = (tmp_path / "r" / "report.html").read_text()
-    assert "do not show how good the method is" in page
-    assert "A &lt;picture&gt;" in page
-    assert "data:image/png;base64,iVBORw==" in page
-    assert "http" not in page
-    assert "3,319,680 trained parameters" in page
-    assert "300 steps on 24 pairs in 61 s" in page
-    for result in results:
-        assert f"{100 * result.f1_at_5:.1f}" in page
-    write_report(tmp_path / "r", results, context("/my/archive"), {})
-    assert "do not show how good" not in (tmp_path / "r" / "report.html").read_text()
-
-
-def test_what_serves_is_the_first_table_and_the_other_head_the_second(results, tmp_path):
-    write_report(tmp_path / "two", results, context("sample"), {})
-    first, second = (tmp_path / "two" / "report.html").read_text().split("<h2>The other head</h2>")
-    heads = [re.findall(r"<td>(same|cross)</td>", part) for part in (first, second)]
-    assert heads == [["same", "same", *["cross"] * 4], ["cross", "cross", *["same"] * 4]]
-    first, second = markdown_table(results).split("\n\nThe other head:\n\n")
-    assert [table.count("\n") for table in (first, second)] == [7, 7]
-    assert "| S1 → S2 | removed | cross |" in first
-    assert "| S1 → S2 | removed | same |" in second
-
-    write_report(tmp_path / "one", results[:6], context("sample"), {})
-    assert "other head" not in (tmp_path / "one" / "report.html").read_text()
-    assert markdown_table(results[:6]) == first
-
-
-def test_a_report_is_read_as_it_was_written_and_one_of_older_code_is_refused(results, tmp_path):
-    with pytest.raises(ReportError, match="no report at"):
-        read_report(tmp_path / "r")
-    write_report(tmp_path / "r", results, context("sample"), {})
-    report = read_report(tmp_path / "r")
-    assert (report.context, list(report.results)) == (context("sample"), results)
-    path = tmp_path / "r" / "report.json"
-    fields = json.loads(path.read_text())
-    del fields["results"][3]["head"]
-    path.write_text(json.dumps(fields))
-    with pytest.raises(ReportError, match=r"report\.json is of another version of this code"):
-        read_report(tmp_path / "r")
-    path.write_text("{")
-    with pytest.raises(JepaError, match=r"report\.json is not readable JSON"):
-        read_report(tmp_path / "r")
