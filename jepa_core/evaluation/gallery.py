@@ -115,7 +115,7 @@ def _judged(data: LabelledSet, found: Found, row: int, hit: int) -> tuple[str, F
 
 def _labels(data: LabelledSet, row: int) -> str:
     names = [name if len(name) <= 34 else f"{name[:33].rstrip(' ,')}…" for name in data.label_names(row)]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _short(name: str) -> str:

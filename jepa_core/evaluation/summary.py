@@ -24,9 +24,9 @@ def title(report: Report) -> str:
 
 
 def main_result(report: Report) -> Result | None:
-    """The result to name first: across sensors where there are two, without the free hit of the paired patch."""
+    """The result to name first: across sensors where there are two, among the test split, without the paired patch."""
     serving = [result for result in report.results if result.serves and figure_of(result, MAIN_METRIC) is not None]
-    order = ("removed", "apart", "kept", "self removed")
+    order = ("removed", "self removed", "kept", "apart")
     return min(
         serving,
         key=lambda result: (result.search.query == result.search.gallery, order.index(result.search.pair)),

@@ -260,6 +260,9 @@ def test_the_summary_says_what_on_what_how_good_and_whether_that_is_anything():
         "By F1@5 (A) it beats chance and every baseline in 8 of 10 searches; in 1 it is ahead by less than its "
         "interval (≈); in 1 it is not ahead (✗)."
     )
+    assert summary.main_sentence(REPORTS["one sensor"]).startswith(
+        "optical rgb → optical rgb (test): F1@5 (A) is 55.0 %"
+    )
     alone = REPORTS["a baseline itself"]
     assert summary.main_sentence(alone).endswith("a random ranking gives 30.0 %: beats chance.")
     assert summary.what(alone).startswith("band statistics (not trained) searches")
