@@ -54,7 +54,8 @@ def benchmark(
 
         data = open_set(dataset, root)
         store = Store.at(Settings().data / "sets" / dataset)
-        archive = str(root.expanduser().resolve())
+        # Reports are passed on: the name says enough, the path would tell of its owner's machine.
+        archive = root.expanduser().resolve().name
         with store.locked("benchmark", _say):
             data, subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
             rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, [0], archive)
