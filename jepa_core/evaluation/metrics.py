@@ -31,49 +31,32 @@ class Metric:
     statistic: Literal["mean", "harmonic", "median"]
     """Mean of one column; harmonic mean of the means of two; median of one. Undefined values are left out."""
 
-    higher_is_better: bool
-    """Else lower."""
-
-    description: str
-    """One plain sentence for readers."""
-
     def of_means(self, means: np.ndarray) -> np.ndarray:
         """The figure from means of its columns, (..., columns) to (...); not of a median."""
         return np.asarray(means[..., 0] if self.statistic == "mean" else harmonic(means[..., 0], means[..., 1]))
 
 
-_AT_K = {
-    "f1_a": "F1 of the query's labels and each patch's, mean over the nearest {k} and over queries (A, as CR-JEPA).",
-    "f1_b": "Label precision and recall, each a mean over the nearest {k} and all queries, as one F1 (B, as CSMAE).",
-    "f1_c": "F1 of each query's mean label precision and recall over the nearest {k}, mean over queries (C).",
-    "precision": "Share of the nearest {k} that have a label of the query.",
-    "recall": "Share found in the nearest {k} of all patches that have a label of the query.",
-    "map": "Precision at each relevant patch in the nearest {k}, over the most that could be relevant there.",
-    "ndcg": "Labels shared with the nearest {k}, earlier ranks counting more, over those of the best order.",
-}
+_AT_K = ("f1_a", "f1_b", "f1_c", "precision", "recall", "map", "ndcg")
 
 
 def _metrics() -> dict[str, Metric]:
     metrics = {}
-    for name, text in _AT_K.items():
+    for name in _AT_K:
         for k in KS:
-            own = (f"label_precision@{k}", f"label_recall@{k}") if name == "f1_b" else (f"{name}@{k}",)
-            statistic: Literal["mean", "harmonic"] = "harmonic" if name == "f1_b" else "mean"
-            metrics[f"{name}@{k}"] = Metric(own, statistic, True, text.format(k=k))
-    metrics["map"] = Metric(("map",), "mean", True, "Precision at each relevant patch, mean over the whole gallery's.")
-    metrics["r_precision"] = Metric(
-        ("r_precision",), "mean", True, "Precision of as many of the nearest as there are relevant patches."
-    )
-    for k in PARTNER_KS:
-        own = (f"partner_recall@{k}",)
-        metrics[own[0]] = Metric(own, "mean", True, f"Share of queries whose paired patch is among the nearest {k}.")
-    metrics["partner_median_rank"] = Metric(("partner_rank",), "median", False, "Median rank of the paired patch.")
+            if name == "f1_b":
+                metrics[f"{name}@{k}"] = Metric((f"label_precision@{k}", f"label_recall@{k}"), "harmonic")
+            else:
+                metrics[f"{name}@{k}"] = Metric((f"{name}@{k}",), "mean")
+    for name in ("map", "r_precision", *(f"partner_recall@{k}" for k in PARTNER_KS)):
+        metrics[name] = Metric((name,), "mean")
+    metrics["partner_median_rank"] = Metric(("partner_rank",), "median")
     return metrics
 
 
 METRICS: Mapping[str, Metric] = _metrics()
-"""By name, in the order of reports. A patch is relevant if it shares a label with the query. Where k exceeds what a
-query has to find, all of it is taken and means are over what there is. With one label a patch, F1 is precision."""
+"""By name, in the order of reports; `definitions` has them in words. A patch is relevant if it shares a label with the
+query. Where k exceeds what a query has to find, all of it is taken and means are over what there is. With one label a
+patch, F1 is precision."""
 
 
 def measure(task: RetrievalTask) -> Measured:

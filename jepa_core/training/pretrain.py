@@ -122,6 +122,9 @@ def pretrain(
     checkpoints = store.training(name, stage_fingerprint)
     finished = _finished(folder)
     if finished is None:
+        # A method that cannot be built leaves nothing behind.
+        with torch.device("meta"):
+            registry.build(name, config, {sensor.name: len(sensor.bands) for sensor in data.sensors}, choice.seed)
         version = fingerprint([data.version, versions.CACHE])
         cache, probe = store.training_cache(version), store.training_probe(version)
         build_cache(cache, data, data.rows("train"))
@@ -136,9 +139,6 @@ def pretrain(
             model=str(folder),
             about={"size": choice.size, "pairs_version": data.version},
         )
-        # A method that cannot be built leaves nothing behind.
-        with torch.device("meta"):
-            registry.build(name, config, {sensor.name: len(sensor.bands) for sensor in data.sensors}, choice.seed)
         job_file = checkpoints / "job.json"
         atomic.write_json(job_file, asdict(job))
         if choice.processes > 1:

@@ -8,7 +8,9 @@ import torch
 
 from jepa_core import atomic
 from jepa_core.datasets.labelled_set import LabelledSet
-from jepa_core.evaluation.pair_f1 import chance_f1, f1_at_k, pair_f1, rank
+from jepa_core.evaluation.chance import expected_f1
+from jepa_core.evaluation.metrics import measure, summarise
+from jepa_core.evaluation.retrieval import NONE, RetrievalTask
 from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import normalise
 from jepa_core.training.cache import TrainingCache, write_pixels
@@ -17,6 +19,7 @@ from jepa_core.variants.variant import Variant
 from jepa_core.vectors import Purpose, serving
 
 _K = 5
+_METRIC = f"f1_a@{_K}"
 _MOST = 256
 """Pairs that are held in memory and described each time."""
 
@@ -46,15 +49,17 @@ class Probe:
         """
         training = variant.training
         variant.eval()
-        f1 = pair_f1(self.labels, self.labels)
-        itself = np.eye(len(f1), dtype=bool)
-        figures = {"probe_chance": float(chance_f1(f1, itself).mean())}
+        itself = np.arange(len(self.labels))
+        nobody = np.full(len(itself), NONE)
+        figures = {}
         vectors = {name: self._vectors(variant, cache, name) for name in self.sensors}
         for query, of_query in self.sensors.items():
             for gallery, of_gallery in self.sensors.items():
                 kind = serving("same" if query == gallery else "cross", variant.purposes)
-                ranking = rank(vectors[query][kind] @ vectors[gallery][kind].T, itself, _K)
-                figures[f"probe_f1_{of_query.short}_to_{of_gallery.short}"] = float(f1_at_k(f1, ranking).mean())
+                found = vectors[query][kind], vectors[gallery][kind]
+                task = RetrievalTask(*found, self.labels, self.labels, left_out=itself, partner=nobody)
+                figures["probe_chance"] = float(expected_f1(task).mean())
+                figures[f"probe_f1_{of_query.short}_to_{of_gallery.short}"] = summarise(measure(task))[_METRIC]
         variant.train(training)
         return figures
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from jepa_core.evaluation import metrics
 from jepa_core.evaluation.definitions import MAIN_METRICS, PAIRS, PROTOCOLS, definition, described
 from jepa_core.evaluation.results import Search
 from jepa_core.evaluation.verdict import verdict
@@ -103,3 +104,12 @@ def test_searches_have_names_for_people_and_for_files():
     assert file_stem(search) == "val-to-test-sentinel1-optical_rgb-apart"
     assert len({file_stem(search) for search in searches(TWO)}) == 10
     assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_every_metric_has_words_and_the_best_direction_of_its_statistic():
+    for name, metric in metrics.METRICS.items():
+        found = definition(name)
+        assert found.words != "Not described."
+        ranks = metric.statistic == "median"
+        assert (found.share, found.higher_is_better) == (not ranks, not ranks)
+    assert set(MAIN_METRICS) <= set(metrics.METRICS)

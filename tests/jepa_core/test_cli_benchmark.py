@@ -1,0 +1,119 @@
+"""`jepa benchmark` and `jepa reference` as users type them."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from jepa_core.cli import app
+from jepa_core.datasets import registry
+from jepa_core.evaluation.report_json import from_json
+from jepa_core.sensors import SENTINEL2
+from tests.labelled import labelled_set
+
+SETTINGS = """
+[model]
+input_size = 16
+patch_size = 8
+width = 16
+depth = 1
+heads = 2
+decoder_width = 16
+decoder_heads = 2
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setitem(registry.OPENERS, "drawn", lambda root: labelled_set(rows=80))
+    monkeypatch.setitem(registry.OPENERS, "drawn-s2", lambda root: labelled_set(rows=80, sensors=(SENTINEL2,)))
+    monkeypatch.setenv("JEPA_DATA", str(tmp_path / "data"))
+    (tmp_path / "settings.toml").write_text(SETTINGS)
+
+    def invoke(*arguments, dataset="drawn-s2", root=tmp_path):
+        return CliRunner().invoke(app, ["benchmark", "--dataset", dataset, "--root", str(root), *arguments])
+
+    invoke.settings = ["--settings", str(tmp_path / "settings.toml")]
+    return invoke
+
+
+def test_a_method_is_trained_judged_and_put_beside_baselines_and_others(run, tmp_path):
+    first = run("--variant", "mae", "--epochs", "1", "--seed", "0", "--seed", "1", *run.settings, "--json")
+    assert first.exit_code == 0, first.output
+    report = from_json(json.loads(first.stdout), "standard output")
+    assert report.model.seeds == (0, 1)
+    assert report.model.config["width"] == 16
+    assert report.data.archive == tmp_path.name
+    assert len(report.baselines) == 5
+    page = tmp_path / "data/sets/drawn-s2/benchmarks/mae/report.html"
+    written = page.stat().st_mtime_ns
+
+    other = run("--variant", "rejepa", "--epochs", "1", *run.settings[:1], str(tmp_path / "plain.toml"))
+    assert other.exit_code == 1
+    assert "plain.toml" in other.stderr
+
+    (tmp_path / "plain.toml").write_text(SETTINGS.replace("decoder", "predictor").replace("predictor_heads = 2", ""))
+    other = run("--variant", "rejepa", "--epochs", "1", *run.settings[:1], str(tmp_path / "plain.toml"))
+    assert other.exit_code == 0, other.output
+    assert "| search | protocol | queries | F1@5 (A) | chance | random-vectors |" in other.stdout
+    assert "Beside mae:" in other.stdout
+    assert (tmp_path / "data/sets/drawn-s2/benchmarks/comparison/report.html").exists()
+
+    again = run("--variant", "mae", "--epochs", "1", "--seed", "0", "--seed", "1", *run.settings, "--json")
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert page.stat().st_mtime_ns == written
+
+
+def test_a_baseline_is_a_variant_too_and_gets_pictures_when_asked_for_by_name(run, tmp_path):
+    folder = tmp_path / "data/sets/drawn-s2/benchmarks/band-statistics"
+    assert run("--variant", "timm:test_vit").exit_code == 0
+    assert not list(folder.glob("*.png"))
+    asked = run("--variant", "band-statistics")
+    assert asked.exit_code == 0, asked.output
+    assert list(folder.glob("*.png"))
+    assert "Beside" not in asked.stdout
+
+
+def test_a_model_that_knows_one_sensor_of_a_pair_is_judged_on_that(run, tmp_path):
+    (tmp_path / "encoder.toml").write_text('[sensors.sentinel2]\nbands = ["B04", "B03", "B02"]\n')
+    arguments = ("--variant", "timm:test_vit", "--encoder-settings", str(tmp_path / "encoder.toml"), "--json")
+    result = run(*arguments, dataset="drawn")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["data"]["sensors"] == ["sentinel2"]
+    assert {row["search"]["query"] for row in report["results"]} == {"sentinel2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--variant", "bert"], "no variant 'bert'; there are the methods ijepa, mae, rejepa, xjepa, crjepa, the "),
+        (["--variant", "timm:no_such_model"], "no_such_model"),
+        (["--variant", "crjepa"], "takes two sensors, not 1"),
+        (["--variant", "mae", "--epochs", "0"], "cannot train for 0 epochs"),
+    ],
+)
+def test_what_cannot_be_is_one_plain_line(run, arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert result.stderr.startswith("jepa benchmark: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_set_that_is_not_known_or_not_there_is_a_plain_error(run, tmp_path):
+    unknown = run("--variant", "mae", dataset="imagenet")
+    assert (unknown.exit_code, "unknown set 'imagenet'; known are ben-v2, ben14k" in unknown.stderr) == (1, True)
+    missing = run("--variant", "mae", dataset="eurosat-rgb", root=tmp_path / "EuroSAT_RGB.zip")
+    assert missing.exit_code == 1
+    assert "EuroSAT_RGB.zip" in missing.stderr
+
+
+def test_a_report_becomes_the_reference(run, tmp_path):
+    assert run("--variant", "pca").exit_code == 0
+    kept = CliRunner().invoke(app, ["reference", "--variant", "pca", "--dataset", "drawn-s2"])
+    assert kept.exit_code == 0, kept.output
+    assert (tmp_path / "data/sets/drawn-s2/references/pca.json").exists()
+    none = CliRunner().invoke(app, ["reference", "--variant", "mae"])
+    assert none.exit_code == 1
+    assert "no report at" in none.stderr
