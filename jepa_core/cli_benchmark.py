@@ -58,8 +58,8 @@ def benchmark(
         archive = root.expanduser().resolve().name
         with store.locked("benchmark", _say):
             data, subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
-            rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, [0], archive)
-            report = run_benchmark(store, data, subject, rivals, archive)
+            rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, archive)
+            report = run_benchmark(store.benchmark(subject.variant), data, subject, rivals, archive)
             others = reported(store, report)
             if len(others) > 1:
                 side_by_side(store, others)

@@ -105,11 +105,15 @@ class Store:
 
     def benchmark(self, variant: str) -> Path:
         """The latest benchmark report of a variant, or of a model by whatever name a user gave it."""
-        return self.root / "benchmarks" / re.sub(r"[^\w.-]+", "-", variant)
+        return self.root / "benchmarks" / _file_name(variant)
+
+    def baseline(self, name: str, version: str) -> Path:
+        """Report of a baseline that methods are held against."""
+        return self.root / "baselines" / f"{name}-{short(version)}"
 
     def benchmark_reference(self, variant: str) -> Path:
         """Figures that the variant's benchmarks are held against."""
-        return self.root / "references" / f"{variant}.json"
+        return self.root / "references" / f"{_file_name(variant)}.json"
 
     @property
     def comparison(self) -> Path:
@@ -146,3 +150,7 @@ class Store:
             yield
         finally:
             lock.release()
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name)

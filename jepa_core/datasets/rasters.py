@@ -19,7 +19,8 @@ SENTINEL2_L1C = Sensor(
     name="sentinel2_l1c",
     short="s2l1c",
     bands=(*SENTINEL2.bands[:_BELOW_B10], _B10, *SENTINEL2.bands[_BELOW_B10:]),
-    nodata=0,
+    # Patches of sets are whole, and 0 is what B10 often measures: as a mark it would hide the other bands too.
+    nodata=None,
     dtype="uint16",
 )
 """All 13 bands, top of the atmosphere, in the order of their wavelengths."""

@@ -22,16 +22,16 @@ def stored_pairs(store: Store, pairs: pd.DataFrame, sensors: tuple[Sensor, Senso
         sensors: of `patch_a` and `patch_b`, with the bands that the patches were cut with.
         version: data version of the pairs.
     """
-    tables = {
-        sensor.name: read_patches(store, sensor).set_index("patch_id", drop=False).loc[pairs[column]]
-        for sensor, column in zip(sensors, COLUMNS, strict=True)
-    }
-    named = [{*a, *b} for a, b in zip(*(table["labels"] for table in tables.values()), strict=True)]
-    there = set().union(*named)
-    classes = (*(name for name in BEN19 if name in there), *sorted(there - set(BEN19)))
+    tables = {}
+    for sensor, column in zip(sensors, COLUMNS, strict=True):
+        # A table of ten million rows is large: what reading pixels and judging them takes, and no more.
+        patches = read_patches(store, sensor, ["patch_id", "scene_id", "row", "labels"]).set_index("patch_id")
+        tables[sensor.name] = patches.loc[pairs[column]]
+    classes, labels = _labels([table["labels"] for table in tables.values()])
+    places = {name: table[["scene_id", "row"]] for name, table in tables.items()}
 
     def read(sensor: Sensor, rows: np.ndarray) -> np.ndarray:
-        return read_pixels(store, sensor, tables[sensor.name].iloc[rows])
+        return read_pixels(store, sensor, places[sensor.name].iloc[rows])
 
     return LabelledSet(
         name="archive",
@@ -40,8 +40,21 @@ def stored_pairs(store: Store, pairs: pd.DataFrame, sensors: tuple[Sensor, Senso
         classes=classes,
         multi_label=True,
         ids=pairs["patch_a"].to_numpy(dtype=object),
-        labels=np.array([[name in of_pair for name in classes] for of_pair in named], bool).reshape(len(pairs), -1),
+        labels=labels,
         splits=pairs["split"].to_numpy(dtype=object),
         read=read,
         source="the archive of this data root",
     )
+
+
+def _labels(columns: list[pd.Series]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes that occur, in the order of the nomenclature, and which of them each row has in either column."""
+    rows = len(columns[0])
+    named = [column.reset_index(drop=True).explode().dropna() for column in columns]
+    both = pd.concat(named)
+    there = set(both.unique())
+    classes = (*(name for name in BEN19 if name in there), *sorted(there - set(BEN19)))
+    labels = np.zeros((rows, len(classes)), bool)
+    if classes:
+        labels[both.index.to_numpy(), pd.Categorical(both, categories=list(classes)).codes] = True
+    return classes, labels

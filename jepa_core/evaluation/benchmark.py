@@ -1,7 +1,9 @@
 """A subject on a set, from descriptors to the report; a report that is current is taken as it is."""
 
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from jepa_core.evaluation.classification import classify
 from jepa_core.evaluation.cost import cost
 from jepa_core.evaluation.report import read_report, write_report
 from jepa_core.evaluation.report_pictures import report_pictures
-from jepa_core.evaluation.results import DataFacts, ModelFacts, Report, Result
+from jepa_core.evaluation.results import DataFacts, ModelFacts, Report
 from jepa_core.evaluation.searches import Outcome, run_searches
 from jepa_core.evaluation.subject import Subject, baseline_subject
 from jepa_core.evaluation.surroundings import surroundings
@@ -23,42 +25,46 @@ from jepa_core.fingerprint import fingerprint
 from jepa_core.store import Store
 from jepa_core.variants import ijepa
 
-Rivals = Mapping[str, tuple[Result, ...]]
-"""Results that serve, by name of the baseline."""
+Rivals = Mapping[str, Report]
+"""Reports by name of the baseline."""
 
 _SAMPLES = 32
 """Patches that the time of describing is taken with."""
 
 
-def run_baselines(
-    store: Store, data: LabelledSet, encoder: ijepa.IJEPAConfig, seeds: Sequence[int], archive: str
-) -> Rivals:
-    """Every baseline's benchmark, each with a report of its own beside the methods', without pictures.
+def run_baselines(store: Store, data: LabelledSet, encoder: ijepa.IJEPAConfig, archive: str) -> Rivals:
+    """Every baseline's benchmark with one seed, for the methods of a data root to be held against.
+
+    A baseline that the set does not allow (no training rows to fit on, a constant band) is left out, and said so.
 
     Args:
-        store: takes the reports.
+        store: takes their reports, apart from those of baselines that users ask for by name.
         data: the set.
         encoder: size of the untrained encoder.
-        seeds: of those that have something random.
         archive: where the set was read from, for the reports.
     """
-    reports = {
-        name: run_benchmark(store, data, baseline_subject(data, name, seeds, encoder), {}, archive, illustrated=False)
-        for name in BASELINES
-    }
-    return {name: tuple(result for result in report.results if result.serves) for name, report in reports.items()}
+    reports = {}
+    for name in BASELINES:
+        try:
+            subject = baseline_subject(data, name, [0], encoder)
+        except JepaError as error:
+            warnings.warn(f"no baseline {name}: {error}", stacklevel=2)
+            continue
+        folder = store.baseline(name, fingerprint([subject.models, [sensor.name for sensor in data.sensors]]))
+        reports[name] = run_benchmark(folder, data, subject, {}, archive, illustrated=False)
+    return reports
 
 
 def run_benchmark(
-    store: Store, data: LabelledSet, subject: Subject, rivals: Rivals, archive: str, illustrated: bool = True
+    folder: Path, data: LabelledSet, subject: Subject, rivals: Rivals, archive: str, illustrated: bool = True
 ) -> Report:
     """Judges a subject and writes its report, unless the report that is there says the same.
 
     Args:
-        store: takes the report (`Store.benchmark`).
+        folder: takes the report (`Store.benchmark`).
         data: the set.
         subject: what is judged.
-        rivals: the baselines' results; none for a baseline.
+        rivals: the baselines' reports; none for a baseline.
         archive: where the set was read from, for the report.
         illustrated: whether the report has pictures, which take longer than the figures of a small set.
 
@@ -70,15 +76,18 @@ def run_benchmark(
         {
             "code": versions.BENCHMARK,
             "data": data.version,
+            "archive": archive,
+            "sensors": [sensor.name for sensor in data.sensors],
             "variant": subject.variant,
             "models": subject.models,
-            "rivals": {name: [[f.value for f in r.figures] for r in results] for name, results in rivals.items()},
+            "seeds": subject.seeds,
+            "rivals": {name: report.fingerprint for name, report in rivals.items()},
+            "illustrated": illustrated,
         }
     )
-    folder = store.benchmark(subject.variant)
     try:
         report = read_report(folder)
-        if report.fingerprint == made_of and (any(folder.glob("*.png")) or not illustrated):
+        if report.fingerprint == made_of:
             return report
     except JepaError:
         pass  # none, or one that cannot be read: it is made anew
@@ -93,7 +102,8 @@ def run_benchmark(
         results=outcome.results,
         details=outcome.details,
         classification=tuple(classification),
-        baselines=rivals,
+        baselines={name: tuple(r for r in report.results if r.serves) for name, report in rivals.items()},
+        baseline_classification={name: report.classification for name, report in rivals.items()},
         surroundings=surroundings(time.monotonic() - started),
     )
     pictures = report_pictures(data, report, outcome, by_seed[0]) if illustrated else {}

@@ -277,5 +277,8 @@ class Report:
     baselines: Mapping[str, tuple[Result, ...]]
     """By name of the baseline: the results that serve, in the order of `results`; empty for a baseline itself."""
 
+    baseline_classification: Mapping[str, tuple[Classification, ...]]
+    """By name of the baseline: its `classification`; empty for a baseline itself."""
+
     surroundings: Surroundings
     """Where and when."""

@@ -18,12 +18,14 @@ from jepa_core.evaluation.described import describe_rows, described_once
 from jepa_core.evaluation.describer import Describer
 from jepa_core.evaluation.protocols import Vectors
 from jepa_core.evaluation.trained import trained_on
+from jepa_core.fingerprint import fingerprint
 from jepa_core.model import TrainedModel, load_model
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 from jepa_core.tables import HISTORY, read_table
 from jepa_core.training.pretrain import Choice
 from jepa_core.variants import ijepa, registry
+from jepa_core.vectors import DescriptorError
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,12 @@ def trained_subject(store: Store, data: LabelledSet, choices: Sequence[Choice]) 
     models = [load_model(trained_on(store, data, choice).folder) for choice in choices]
 
     def vectors() -> list[Vectors]:
-        return [described_once(store.descriptors(model.name, model.fingerprint), model, data) for model in models]
+        # The model says nothing of the rows that it was not trained on.
+        keys = [fingerprint([model.fingerprint, data.version]) for model in models]
+        return [
+            described_once(store.descriptors(model.name, key), model, data)
+            for model, key in zip(models, keys, strict=True)
+        ]
 
     return _of_models(models, [choice.seed for choice in choices], vectors)
 
@@ -93,7 +100,12 @@ def archive_subject(store: Store, model: TrainedModel, data: LabelledSet, pairs:
 
     def of_sensor(sensor: Sensor, column: str) -> dict[Any, np.ndarray]:
         found = read_descriptors(store, model.name, model.fingerprint, sensor)
-        rows = np.searchsorted(found.patch_ids, pairs[column].to_numpy(dtype=object))
+        rows = pd.Index(found.patch_ids).get_indexer(pairs[column])
+        if (rows < 0).any():
+            raise DescriptorError(
+                f"{(rows < 0).sum()} paired {sensor.name} patches have no descriptor of this {model.name} model: "
+                f"run dagster asset materialize --select {model.name}_index"
+            )
         return {kind: vectors[rows] for kind, vectors in found.vectors.items()}
 
     def vectors() -> list[Vectors]:

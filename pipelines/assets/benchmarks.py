@@ -69,8 +69,8 @@ def _report(
     subject = archive_subject(store, model, data, pairs)
     # All variants share the baselines' reports.
     with store.locked("baselines", context.log.info):
-        rivals = run_baselines(store, data, subject.encoder, [0], archive)
-    return run_benchmark(store, data, subject, rivals, archive)
+        rivals = run_baselines(store, data, subject.encoder, archive)
+    return run_benchmark(store.benchmark(variant), data, subject, rivals, archive)
 
 
 def _result(store: Store, variant: str, report: "Report", link: str) -> StageResult:

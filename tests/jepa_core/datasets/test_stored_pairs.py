@@ -27,3 +27,18 @@ def test_classes_are_those_that_occur_in_the_order_of_the_nomenclature(cut_store
     data = stored_pairs(cut_store, pairs, SENSORS, "v")
     assert data.labels.any(axis=0).all()
     assert len(set(data.classes)) == len(data.classes)
+
+
+def test_pairs_without_labels_and_no_pairs_at_all_are_sets_too(cut_store, pairs, monkeypatch):
+    none = stored_pairs(cut_store, pairs.iloc[:0], SENSORS, "v")
+    assert (len(none), none.labels.shape) == (0, (0, 0))
+
+    def bare(store, sensor):
+        table = read_patches(store, sensor)
+        return table.assign(labels=[[]] * len(table))
+
+    monkeypatch.setattr("jepa_core.datasets.stored_pairs.read_patches", bare)
+    unlabelled = stored_pairs(cut_store, pairs, SENSORS, "v")
+    assert unlabelled.labels.shape == (len(pairs), 0)
+    assert len(unlabelled.labelled_rows("train")) == 0
+    assert len(unlabelled.rows("train")) > 0

@@ -134,6 +134,7 @@ def report(
             Classification(sensors[0], "same", "linear probe", 0.01, 2, 120, "macro mAP", 0.2, (0.2,), 0.21),
         ),
         made,
+        {},
         Surroundings("2026-11-21", "a processor, 2 cores", {"jepa-search": "0.1.0", "torch": "2.15"}, 12.0),
     )
 

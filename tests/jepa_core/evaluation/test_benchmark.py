@@ -36,8 +36,8 @@ def judged(data, tmp_path_factory):
     model = SMALL | {"head_hidden": [], "dimension": 8}
     choices = [Choice("crjepa", seed=seed, epochs=2, model=model) for seed in (0, 1)]
     subject = trained_subject(store, data, choices)
-    rivals = run_baselines(store, data, subject.encoder, [0], "drawn")
-    return store, subject, rivals, run_benchmark(store, data, subject, rivals, "drawn")
+    rivals = run_baselines(store, data, subject.encoder, "drawn")
+    return store, subject, rivals, run_benchmark(store.benchmark("crjepa"), data, subject, rivals, "drawn")
 
 
 def test_the_report_holds_every_search_with_both_heads_and_all_baselines(judged):
@@ -82,15 +82,15 @@ def test_values_of_single_queries_give_the_figures(judged):
 def test_the_same_again_does_nothing_and_other_code_does_it_anew(judged, data, monkeypatch):
     store, subject, rivals, report = judged
     unasked = replace(subject, vectors=lambda: pytest.fail("described again"))
-    assert run_benchmark(store, data, unasked, rivals, "drawn") == report
+    assert run_benchmark(store.benchmark("crjepa"), data, unasked, rivals, "drawn") == report
     monkeypatch.setattr(versions, "BENCHMARK", "other")
     with pytest.raises(pytest.fail.Exception):
-        run_benchmark(store, data, unasked, rivals, "drawn")
+        run_benchmark(store.benchmark("crjepa"), data, unasked, rivals, "drawn")
 
 
 def test_methods_are_compared_on_the_same_queries(judged, data):
     store, _, _, report = judged
-    rivals = run_baselines(store, data, ENCODER, [0], "drawn")
+    rivals = run_baselines(store, data, ENCODER, "drawn")
     run_benchmark(
         store, data, replace(baseline_subject(data, "pca", [5], ENCODER), variant="other"), rivals, "drawn", False
     )
@@ -113,7 +113,7 @@ def test_an_archive_is_judged_by_the_descriptors_that_its_stage_wrote(cut_store,
         rows = [names.index(name) for name in pairs[column]]
         for kind in ("same", "cross"):
             np.testing.assert_array_equal(vectors[sensor.name][kind], described[sensor.name].vectors[kind][rows])
-    report = run_benchmark(Store.at(tmp_path), data, subject, {}, "here", illustrated=False)
+    report = run_benchmark(tmp_path / "report", data, subject, {}, "here", illustrated=False)
     assert report.model.models == (trained.fingerprint,)
     assert (report.model.size, report.model.steps, report.model.seeds) == ("tiny", 1, (0,))
 
@@ -133,22 +133,46 @@ class Broken:
 def test_vectors_that_are_no_unit_vectors_are_a_plain_error(data, tmp_path):
     for value in (np.nan, 0.0, 3.0):
         with pytest.raises(DescriptorError, match="broken descriptors of sentinel1 are not finite unit vectors"):
-            run_benchmark(Store.at(tmp_path), data, foreign_subject(data, Broken(value)), {}, "drawn")
-    assert not Store.at(tmp_path).benchmark("broken").exists()
+            run_benchmark(tmp_path / "report", data, foreign_subject(data, Broken(value)), {}, "drawn")
+    assert not (tmp_path / "report").exists()
 
 
-def test_descriptors_that_are_all_alike_give_figures_of_the_order_of_the_rows(data, tmp_path):
-    report = run_benchmark(Store.at(tmp_path), data, foreign_subject(data, Broken(0.5)), {}, "drawn")
-    assert all(np.isfinite(figure.value) for result in report.results for figure in result.figures)
+def test_descriptors_that_are_all_alike_do_not_profit_from_the_order_of_the_rows(tmp_path):
+    # Sorted by class, the first of them the most frequent: as class folders are read.
+    data = labelled_set(rows=400, sensors=(SENTINEL2,))
+    order = np.argsort(data.labels.argmax(axis=1), kind="stable")
+    data = replace(data, ids=data.ids[order], labels=data.labels[order], splits=data.splits[order])
+    report = run_benchmark(tmp_path / "report", data, foreign_subject(data, Broken(0.5)), {}, "drawn")
+    for result in report.results:
+        found = result.figure("map")
+        assert found.value == pytest.approx(found.chance, abs=0.02)
 
 
 def test_a_set_without_test_labels_is_a_plain_error(data, tmp_path):
     bare = replace(data, labels=data.labels & (data.splits != "test")[:, None])
     with pytest.raises(BenchmarkError, match="needs at least 2 labelled rows in the test split and found 0"):
-        run_benchmark(Store.at(tmp_path), bare, foreign_subject(bare, Broken(0.5)), {}, "drawn")
+        run_benchmark(tmp_path / "report", bare, foreign_subject(bare, Broken(0.5)), {}, "drawn")
 
 
 def test_a_class_that_no_test_row_has_is_in_no_chart_and_breaks_nothing(data, tmp_path):
     gone = replace(data, labels=data.labels & ((data.splits != "test")[:, None] | (np.arange(4) != 2)))
-    report = run_benchmark(Store.at(tmp_path), gone, foreign_subject(gone, Broken(0.5)), {}, "drawn", False)
+    report = run_benchmark(tmp_path / "report", gone, foreign_subject(gone, Broken(0.5)), {}, "drawn", False)
     assert all("class 2" not in details.classes for details in report.details if details.search.protocol == "test")
+
+
+def test_kept_descriptors_are_of_the_data_too(judged, data):
+    store, subject, *_ = judged
+    model = SMALL | {"head_hidden": [], "dimension": 8}
+    fewer = replace(data, version="other", splits=np.where(data.splits == "test", "", data.splits))
+    again = trained_subject(store, fewer, [Choice("crjepa", epochs=2, model=model)])
+    assert again.models == subject.models[:1]
+    (vectors,) = again.vectors()
+    rows = data.rows("test")
+    assert np.isnan(vectors["sentinel1"]["same"][rows]).all()
+
+
+def test_a_set_without_training_rows_is_judged_without_the_baselines_that_need_them(data, tmp_path):
+    bare = replace(data, splits=np.where(data.splits == "train", "", data.splits))
+    with pytest.warns(UserWarning, match="no baseline"):
+        rivals = run_baselines(Store.at(tmp_path), bare, ENCODER, "drawn")
+    assert list(rivals) == ["random-vectors"]

@@ -33,13 +33,12 @@ def test_one_sensor_has_one_search_a_protocol():
 
 def test_a_query_never_finds_itself_and_finds_its_pair_only_where_that_is_kept():
     found = by_search(labelled_set())
-    itself = np.arange(len(found[Search("test", "sentinel1", "sentinel2", "kept")].queries))
     same = found[Search("test", "sentinel1", "sentinel1", "self removed")]
     kept = found[Search("test", "sentinel1", "sentinel2", "kept")]
     removed = found[Search("test", "sentinel1", "sentinel2", "removed")]
-    np.testing.assert_array_equal(same.left_out, itself)
-    np.testing.assert_array_equal(kept.partner, itself)
-    np.testing.assert_array_equal(removed.left_out, itself)
+    np.testing.assert_array_equal(same.gallery[same.left_out], same.queries)
+    np.testing.assert_array_equal(kept.gallery[kept.partner], kept.queries)
+    np.testing.assert_array_equal(removed.gallery[removed.left_out], removed.queries)
     assert (kept.left_out == NONE).all()
     assert (same.partner == NONE).all()
     assert (removed.partner == NONE).all()
@@ -57,6 +56,12 @@ def test_queries_and_gallery_of_different_splits_share_no_row():
     queries = by_search(data)[Search("val to test", "sentinel2", "sentinel2", "apart")]
     assert set(data.splits[queries.queries]) == {"val"}
     assert set(data.splits[queries.gallery]) == {"test"}
+
+
+def test_galleries_lie_in_a_drawn_order_so_that_equal_cosines_favour_no_class():
+    for plan in plans(labelled_set(rows=400)):
+        assert sorted(plan.gallery) == sorted(set(plan.gallery))
+        assert 0.3 < (np.diff(plan.gallery) > 0).mean() < 0.7
 
 
 def test_unlabelled_rows_ask_nothing_and_are_in_no_gallery():
