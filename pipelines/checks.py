@@ -173,7 +173,10 @@ def _gate(variant: str) -> dg.AssetChecksDefinition:
         if not path.exists():
             hint = f"no reference is stored; `jepa reference --variant {variant}` makes one of the current report"
             return dg.AssetCheckResult(passed=True, description=hint)
-        found = gate(read_report(store.benchmark(variant)), read_reference(path))
+        try:
+            found = gate(read_report(store.benchmark(variant)), read_reference(path))
+        except JepaError as error:
+            return dg.AssetCheckResult(passed=False, description=str(error))
         return dg.AssetCheckResult(
             passed=found.passed,
             # Other data are no fall, but nothing was held against anything either.

@@ -75,6 +75,7 @@ def main() -> None:
         bench_describing(store, cache)
         bench_search(root)
     bench_pairing()
+    bench_retrieval()
     for made in ("land", "tiled"):
         print(f"a million vectors, {made} (tests/bench_index.py says how they are made)", flush=True)
         subprocess.run([sys.executable, "-m", "tests.bench_index", "1000000", made], check=True)
@@ -179,6 +180,16 @@ def bench_pairing() -> None:
     what = f"{figures['patches']:,} patches to {figures['pairs']:,} pairs"
     report(what, figures["seconds"], figures["reference"], "pandas' merge_asof, many to one")
     print(f"  most memory: {figures['peak'] / 1e9:.2f} GB, {figures['before'] / 1e9:.2f} GB before the pairing")
+
+
+def bench_retrieval() -> None:
+    """All metrics of a set of EuroSAT's size, with chance and intervals, against sorting the cosines and no more."""
+    figures = json.loads(
+        subprocess.run([sys.executable, "-m", "tests.bench_retrieval"], check=True, stdout=subprocess.PIPE).stdout
+    )
+    what = f"{figures['figures']} metrics, {figures['queries']:,} queries, gallery {figures['gallery']:,}"
+    report(what, figures["seconds"], figures["reference"], "numpy's stable argsort")
+    print(f"  most memory: {figures['peak'] / 1e9:.2f} GB, {figures['before'] / 1e9:.2f} GB before the metrics")
 
 
 if __name__ == "__main__":

@@ -176,6 +176,10 @@ def test_a_benchmark_that_falls_under_the_stored_reference_fails_the_gate(base):
         assert not other.passed
         assert other.severity == dg.AssetCheckSeverity.WARN
         assert "not comparable" in other.description
+        path.write_text("{")
+        damaged = gate()
+        assert not damaged.passed
+        assert path.name in damaged.description
     finally:
         path.unlink()
 
