@@ -1,11 +1,9 @@
-"""All retrieval metrics of a set of EuroSAT's size, in a process of its own for the memory's sake; part of `make bench`.
+"""All retrieval metrics of a set of EuroSAT's size, in a process of its own for its memory; part of `make bench`.
 
 5,400 queries among the other 21,600 patches, ten classes, dimension 128: vectors that lie about their class's centre.
 """
 
 import json
-import resource
-import sys
 import time
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from jepa_core.evaluation.intervals import figures
 from jepa_core.evaluation.metrics import measure
 from jepa_core.evaluation.retrieval import NONE, RetrievalTask
+from tests.bench_pairing import peak_bytes
 
 QUERIES, GALLERY, CLASSES, DIMENSION = 5_400, 21_600, 10, 128
 
@@ -42,11 +41,6 @@ def drawn(rng: np.random.Generator, centres: np.ndarray, count: int) -> tuple[np
     classes = rng.integers(len(centres), size=count)
     vectors = (centres[classes] + 3 * rng.normal(size=(count, centres.shape[1]))).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.eye(len(centres), dtype=bool)[classes]
-
-
-def peak_bytes() -> int:
-    """The most memory that this process has had; macOS counts in bytes, Linux in KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
