@@ -8,7 +8,7 @@ import typer
 from jepa_core.cli_common import plain_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jepa_core.datasets.labelled_set import LabelledSet
     from jepa_core.evaluation.subject import Subject
@@ -26,12 +26,21 @@ def benchmark(
         ),
     ],
     seed: Annotated[
-        list[int] | None, typer.Option(help="Of weights, order and masks; given several times: mean ± deviation.")
+        list[int] | None,
+        typer.Option(
+            help="Of weights, order and masks; given several times: mean ± deviation. Not for models of yours, "
+            "whose weights are given, but for timm:NAME, whose weights are random."
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training split, instead of the size's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of a method: passes over the training split, instead of the size's.")
+    ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="TOML with size, processes and tables [model] and [recipe]; see examples/benchmarks."),
+        typer.Option(
+            help="Of a method or a baseline: TOML with size, processes and tables [model] and [recipe]; see "
+            "examples/benchmarks."
+        ),
     ] = None,
     encoder_settings: Annotated[
         Path | None, typer.Option(help="TOML that says what a model of yours is given; see examples/encoders.")
@@ -57,7 +66,7 @@ def benchmark(
         # Reports are passed on: the name says enough, the path would tell of its owner's machine.
         archive = root.expanduser().resolve().name
         with store.locked("benchmark", _say):
-            data, subject = _subject(store, data, variant, seed or [0], epochs, settings, encoder_settings)
+            data, subject = _subject(store, data, variant, seed, epochs, settings, encoder_settings)
             rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, archive)
             report = run_benchmark(store.benchmark(subject.variant), data, subject, rivals, archive)
             others = reported(store, report)
@@ -101,37 +110,61 @@ def _subject(
     store: "Store",
     data: "LabelledSet",
     variant: str,
-    seeds: "Sequence[int]",
+    seeds: "Sequence[int] | None",
     epochs: int | None,
     settings: Path | None,
     encoder_settings: Path | None,
 ) -> "tuple[LabelledSet, Subject]":
-    """The subject, and the set with the sensors that it knows."""
+    """The subject, and the set with the sensors that it knows.
+
+    Raises:
+        JepaError: there is no such variant, it cannot be made, or an option is not for it.
+    """
     from dataclasses import replace
 
     from jepa_core.baselines.registry import BASELINES
     from jepa_core.errors import UnknownNameError
     from jepa_core.evaluation.subject import baseline_subject, encoder_like, foreign_subject, trained_subject
     from jepa_core.evaluation.trained import read_choice
-    from jepa_core.external.opening import KINDS, open_encoder
+    from jepa_core.external.opening import KINDS, open_encoder, takes_seed
     from jepa_core.variants.registry import METHODS
 
+    options = {
+        "--epochs": epochs,
+        "--settings": settings,
+        "--encoder-settings": encoder_settings,
+        "--seed": seeds or None,
+    }
     if variant in METHODS:
-        choices = [read_choice(variant, seed, epochs, settings) for seed in seeds]
+        _refuse(variant, "a method", options, "--encoder-settings")
+        choices = [read_choice(variant, seed, epochs, settings) for seed in seeds or [0]]
         return data, trained_subject(store, data, choices)
     if variant in BASELINES:
-        config, _ = read_choice("ijepa", seeds[0], epochs, settings).settled()
-        return data, baseline_subject(data, variant, seeds, encoder_like(config))
+        _refuse(variant, "a baseline", options, "--epochs", "--encoder-settings")
+        config, _ = read_choice("ijepa", 0, None, settings).settled()
+        return data, baseline_subject(data, variant, seeds or [0], encoder_like(config))
     if ":" not in variant:
         raise UnknownNameError(
             f"no variant {variant!r}; there are the methods {', '.join(METHODS)}, the baselines "
             f"{', '.join(BASELINES)}, and models of yours: {KINDS}"
         )
-    encoder = open_encoder(variant, data, encoder_settings)
+    _refuse(variant, "a model of yours", options, "--epochs", "--settings")
+    if not takes_seed(variant):
+        _refuse(variant, "a model of given weights", options, "--seed")
+    encoders = [open_encoder(variant, data, encoder_settings, seed) for seed in seeds or [0]]
     # A model may know one sensor of a pair: it is judged on that.
-    known = tuple(sensor for sensor in data.sensors if sensor.name in encoder.sensors)
+    known = tuple(sensor for sensor in data.sensors if sensor.name in encoders[0].sensors)
     seen = replace(data, sensors=known)
-    return seen, foreign_subject(seen, encoder)
+    return seen, foreign_subject(seen, *encoders, seeds=seeds or [0], config=encoders[0].config)
+
+
+def _refuse(variant: str, kind: str, options: "Mapping[str, object]", *names: str) -> None:
+    """Options that are given would be ignored."""
+    from jepa_core.errors import JepaError
+
+    given = [name for name in names if options[name] is not None]
+    if given:
+        raise JepaError(f"{variant} is {kind}, for which there is no {' and no '.join(given)}")
 
 
 def _say(message: str) -> None:

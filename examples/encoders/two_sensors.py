@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from jepa_core.cutting import valid_mask
 from jepa_core.device import best_device
-from jepa_core.fingerprint import file_digest
+from jepa_core.fingerprint import file_digest, fingerprint
 from jepa_core.sensors import Sensor
 
 SIDE = 64
@@ -60,8 +60,10 @@ class Encoder:
         if weights is not None:
             model.load_state_dict(load_file(weights))
         self.model = model.eval().to(best_device())
-        # Descriptors change with the weights and with nothing else that can change here.
-        self.fingerprint = "random" if weights is None else file_digest(weights)
+        # All that descriptors hang on. This file counts by itself; constants that come from elsewhere, say from a
+        # package of the model's authors, would not, unless they are named here.
+        digest = "random" if weights is None else file_digest(weights)
+        self.fingerprint = fingerprint([digest, SIDE, MEAN, STD])
         self.parameters = sum(p.numel() for p in model.parameters())
 
     @torch.inference_mode()

@@ -1,8 +1,8 @@
 """Baselines whose features are standardised by the training rows, and across sensors brought together by a ridge."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from jepa_core.baselines.features import band_means_and_deviations, thumbnail
-from jepa_core.baselines.training_rows import MOST_ROWS, BaselineError, training_features
+from jepa_core.baselines.training_rows import MOST_ROWS, check_training_rows, training_features
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.errors import UnknownNameError
 from jepa_core.fingerprint import fingerprint
@@ -68,8 +68,19 @@ class Space:
 
 
 @dataclass(frozen=True)
+class Fit:
+    """What the training rows gave."""
+
+    spaces: Mapping[str, Space]
+    """By sensor name, in the set's order."""
+
+    bridge: Ridge | None
+    """From the first sensor's vectors to the second's; None for one sensor."""
+
+
+@dataclass(frozen=True)
 class Fitted:
-    """A baseline of one sensor or of two.
+    """A baseline of one sensor or of two. It is fitted when that is first needed: a report that is current needs none.
 
     Two sensors' features have nothing in common to compare. For searches across sensors, those of the first are
     brought to the second's by a ridge regression on the training pairs: the least that can be done.
@@ -79,19 +90,25 @@ class Fitted:
     """Of the baseline."""
 
     fingerprint: str
-    """Over the set, the seed, the settings and the code."""
+    """Over the set, its sensors, the seed, the settings and the code."""
 
-    spaces: Mapping[str, Space]
-    """By sensor name, in the set's order."""
+    sensors: tuple[Sensor, ...]
+    """Of the set."""
 
-    bridge: Ridge | None
-    """From the first sensor's vectors to the second's; None for one sensor."""
+    make: Callable[[], Fit] = field(repr=False)
+    """Reads the training rows and fits."""
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What the training rows gave."""
+        return self.make()
 
     @property
     def parameters(self) -> int:
         """Fitted numbers, over all sensors and what is between them."""
-        between = 0 if self.bridge is None else self.bridge.coef_.size + np.size(self.bridge.intercept_)
-        return sum(space.parameters for space in self.spaces.values()) + int(between)
+        bridge = self.fit.bridge
+        between = 0 if bridge is None else bridge.coef_.size + np.size(bridge.intercept_)
+        return sum(space.parameters for space in self.fit.spaces.values()) + int(between)
 
     def describe(self, pixels: np.ndarray, sensor: Sensor) -> dict[Purpose, np.ndarray]:
         """See `Describer.describe`; `cross` is there where there are two sensors.
@@ -99,18 +116,17 @@ class Fitted:
         Raises:
             UnknownNameError: the baseline was not fitted on this sensor with these bands.
         """
-        space = self.spaces.get(sensor.name)
-        if space is None or space.sensor.band_names != sensor.band_names:
-            known = "; ".join(f"{s.sensor.name} {', '.join(s.sensor.band_names)}" for s in self.spaces.values())
+        if (sensor.name, sensor.band_names) not in [(known.name, known.band_names) for known in self.sensors]:
+            known = "; ".join(f"{known.name} {', '.join(known.band_names)}" for known in self.sensors)
             raise UnknownNameError(
                 f"{self.name} was fitted on {known}, not on {sensor.name} {', '.join(sensor.band_names)}"
             )
+        space, bridge = self.fit.spaces[sensor.name], self.fit.bridge
         vectors = space.standardised(space.features(pixels, sensor))
         same = unit(vectors)
-        if self.bridge is None:
+        if bridge is None:
             return {"same": same}
-        first = sensor.name == next(iter(self.spaces))
-        return {"same": same, "cross": unit(self.bridge.predict(vectors)) if first else same}
+        return {"same": same, "cross": unit(bridge.predict(vectors)) if sensor.name == self.sensors[0].name else same}
 
 
 def band_statistics(data: LabelledSet, seed: int) -> Fitted:
@@ -149,19 +165,8 @@ def principal_components(data: LabelledSet, seed: int) -> Fitted:
 def _fitted(
     name: str, data: LabelledSet, seed: int, features: Features, settings: Mapping[str, Any], components: int = 0
 ) -> Fitted:
-    """A baseline fitted on a set's training rows; without components there is no reduction."""
-    spaces: dict[str, Space] = {}
-    trained: list[np.ndarray] = []
-    for sensor in data.sensors:
-        found = training_features(data, sensor, features)
-        if np.isnan(found).all():
-            raise BaselineError(f"no training row of {data.name} has a valid {sensor.name} pixel")
-        scaler = StandardScaler().fit(found)
-        # Zeros are what `standardised` makes of what is not known.
-        reduction = _reduction(np.nan_to_num(scaler.transform(found), nan=0.0), components, seed)
-        spaces[sensor.name] = Space(sensor, features, scaler, reduction)
-        trained.append(spaces[sensor.name].standardised(found))
-    bridge = Ridge(alpha=RIDGE_ALPHA).fit(trained[0], trained[1]) if len(trained) > 1 else None
+    """A baseline of a set, which is not fitted yet; without components there is no reduction."""
+    check_training_rows(data)
     about = {
         "baseline": name,
         "code": _CODE,
@@ -172,7 +177,20 @@ def _fitted(
         "ridge": RIDGE_ALPHA,
         "sensors": [sensor_to_json(sensor) for sensor in data.sensors],
     }
-    return Fitted(name, fingerprint(about), spaces, bridge)
+    return Fitted(name, fingerprint(about), data.sensors, partial(_fit, data, seed, features, components))
+
+
+def _fit(data: LabelledSet, seed: int, features: Features, components: int) -> Fit:
+    spaces: dict[str, Space] = {}
+    trained: list[np.ndarray] = []
+    for sensor in data.sensors:
+        found = training_features(data, sensor, features)
+        scaler = StandardScaler().fit(found)
+        # Zeros are what `standardised` makes of what is not known.
+        reduction = _reduction(np.nan_to_num(scaler.transform(found), nan=0.0), components, seed)
+        spaces[sensor.name] = Space(sensor, features, scaler, reduction)
+        trained.append(spaces[sensor.name].standardised(found))
+    return Fit(spaces, Ridge(alpha=RIDGE_ALPHA).fit(trained[0], trained[1]) if len(trained) > 1 else None)
 
 
 def _reduction(standardised: np.ndarray, components: int, seed: int) -> PCA | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.fingerprint import fingerprint
-from jepa_core.sensors import Sensor
+from jepa_core.sensors import Sensor, sensor_to_json
 from jepa_core.vectors import Purpose, unit
 
 DIMENSION = 128
@@ -26,7 +26,7 @@ class RandomVectors:
     """
 
     fingerprint: str
-    """Over the set, the seed and what else vectors hang on."""
+    """Over the set, its sensors, the seed and what else vectors hang on."""
 
     seed: int
     """Another seed gives other vectors."""
@@ -50,4 +50,5 @@ class RandomVectors:
 
 def random_vectors(data: LabelledSet, seed: int) -> RandomVectors:
     """Random vectors for a set."""
-    return RandomVectors(fingerprint(["random-vectors", data.version, seed, DIMENSION, _CODE]), seed)
+    sensors = [sensor_to_json(sensor) for sensor in data.sensors]
+    return RandomVectors(fingerprint(["random-vectors", data.version, sensors, seed, DIMENSION, _CODE]), seed)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from jepa_core.cutting import valid_mask
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.errors import JepaError
 from jepa_core.progress import track
@@ -33,6 +34,19 @@ def training_rows(data: LabelledSet) -> np.ndarray:
     if len(rows) <= MOST_ROWS:
         return rows
     return np.asarray(rows[np.arange(MOST_ROWS) * len(rows) // MOST_ROWS])
+
+
+def check_training_rows(data: LabelledSet) -> None:
+    """Makes sure that a baseline can be fitted, without reading more rows than it takes to see that.
+
+    Raises:
+        BaselineError: fewer than two training rows, or none with a valid pixel of some sensor.
+    """
+    rows = training_rows(data)
+    for sensor in data.sensors:
+        # Nearly always the first row has one.
+        if not any(valid_mask(block, sensor).any() for block in data.blocks(sensor, rows, 1)):
+            raise BaselineError(f"no training row of {data.name} has a valid {sensor.name} pixel")
 
 
 def training_features(

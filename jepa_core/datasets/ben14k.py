@@ -16,7 +16,7 @@ from jepa_core.archive.bigearthnet_v1 import band_files
 from jepa_core.archive.nomenclature import BEN19, to_ben19
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.datasets.ben14k_pairs import read_pairs
-from jepa_core.datasets.labelled_set import DatasetError, LabelledSet
+from jepa_core.datasets.labelled_set import DatasetError, LabelledSet, pixels_note
 from jepa_core.datasets.patch_folders import ben19_labels, find_patches
 from jepa_core.datasets.reading import reader_of
 from jepa_core.fingerprint import fingerprint
@@ -33,6 +33,7 @@ _NOTES = (
     "which pairs are BEN-14K is worked out from the number that papers give (Serbia, Sentinel-2 date in June to August "
     "2017, with a class of the 19): they publish no list",
     "the splits are the official ones of BigEarthNet-MM",
+    pixels_note(_NAME),
 )
 
 

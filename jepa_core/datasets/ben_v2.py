@@ -14,7 +14,7 @@ import numpy as np
 from jepa_core.archive.bigearthnet_v2 import read_pairs
 from jepa_core.archive.nomenclature import BEN19
 from jepa_core.archive.scene import ArchiveError
-from jepa_core.datasets.labelled_set import DatasetError, LabelledSet
+from jepa_core.datasets.labelled_set import DatasetError, LabelledSet, pixels_note
 from jepa_core.datasets.patch_folders import ben19_labels, find_patches
 from jepa_core.datasets.reading import reader_of
 from jepa_core.fingerprint import fingerprint
@@ -54,7 +54,7 @@ def open_ben_v2(root: Path, metadata_md5: str = METADATA_MD5) -> LabelledSet:
     ids, splits = np.array([pair.patch for pair in listed]), np.array([pair.split for pair in listed])
     s1, s2 = find_patches(_NAME, root, [(SENTINEL1, s1_names), (SENTINEL2, ids.tolist())])
     labels = ben19_labels([pair.labels for pair in listed])
-    notes: tuple[str, ...] = ("the splits are the set's own",)
+    notes: tuple[str, ...] = ("the splits are the set's own", pixels_note(_NAME))
     if hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() != metadata_md5:
         notes += (f"metadata.parquet is not the published one: it lists {len(listed):,} pairs",)
     return LabelledSet(

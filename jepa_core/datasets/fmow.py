@@ -20,6 +20,12 @@ wind_farm zoo
 
 CATEGORIES = tuple(_NAMES.split())
 
+DATES_NOTE = (
+    "several dates of one place are in one gallery: pictures of a query's own place, which look much like it, count as "
+    "hits"
+)
+"""What both sets have to say of their rows."""
+
 SPLIT_FOLDERS = {"train": "train", "val": "val", "test_gt": "test"}
 """Part of each of the releases' folders."""
 

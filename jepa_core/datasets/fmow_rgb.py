@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from jepa_core.datasets.files import Files, open_files
-from jepa_core.datasets.fmow import CATEGORIES, SPLIT_FOLDERS, labels_of
+from jepa_core.datasets.fmow import CATEGORIES, DATES_NOTE, SPLIT_FOLDERS, labels_of
 from jepa_core.datasets.jpegs import decode_rgb, rgb_sensor
-from jepa_core.datasets.labelled_set import DatasetError, LabelledSet
+from jepa_core.datasets.labelled_set import DatasetError, LabelledSet, pixels_note
 from jepa_core.datasets.reading import Images, reader_of
 from jepa_core.fingerprint import fingerprint
 
@@ -35,6 +35,8 @@ _NOT_A_CATEGORY = "false_detection"
 _NOTES = (
     f"each row is the first box of its picture, brought to {SIDE} x {SIDE} pixels whatever its shape",
     "pictures without a category and those of false_detection are left out; how many there should be is not checked",
+    DATES_NOTE,
+    pixels_note(_NAME),
 )
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from jepa_core.datasets.files import Files, open_files
-from jepa_core.datasets.fmow import CATEGORIES, SPLIT_FOLDERS, labels_of
-from jepa_core.datasets.labelled_set import DatasetError, LabelledSet
+from jepa_core.datasets.fmow import CATEGORIES, DATES_NOTE, SPLIT_FOLDERS, labels_of
+from jepa_core.datasets.labelled_set import DatasetError, LabelledSet, pixels_note
 from jepa_core.datasets.rasters import SENTINEL2_L1C, decode_bands
 from jepa_core.datasets.reading import Images, reader_of
 from jepa_core.fingerprint import fingerprint
@@ -30,7 +30,12 @@ SOURCE = (
     "License, images: contains modified Copernicus Sentinel data"
 )
 
-_NOTES = (f"images are interpolated to {SIDE} x {SIDE} pixels whatever their shape", "the splits are the set's own")
+_NOTES = (
+    f"images are interpolated to {SIDE} x {SIDE} pixels whatever their shape",
+    "the splits are the set's own",
+    DATES_NOTE,
+    pixels_note(_NAME),
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,13 @@ class DatasetError(JepaError):
     """A set's files are missing, damaged or not what they should be."""
 
 
+def pixels_note(name: str) -> str:
+    """A note for sets too large to be read whole each time they are opened, whose version leaves pixels out."""
+    return (
+        f"pixels are not in the fingerprint: after files were replaced, use another JEPA_DATA or remove its sets/{name}"
+    )
+
+
 Reader = Callable[[Sensor, np.ndarray], np.ndarray]
 """Sensor and rows to pixels: (rows, bands, y, x) in the sensor's unit, band order and dtype, in the order of the rows.
 Called from several threads at once."""

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from jepa_core.datasets.files import Files, open_files
-from jepa_core.datasets.labelled_set import DatasetError, LabelledSet
+from jepa_core.datasets.labelled_set import DatasetError, LabelledSet, pixels_note
 from jepa_core.datasets.rasters import SENTINEL2_L1C, decode_bands
 from jepa_core.datasets.reading import Images, reader_of
 from jepa_core.datasets.sen12ms_labels import CLASSES, single_labels
@@ -124,7 +124,11 @@ def open_sen12ms(root: Path, pairs: int = PAIRS) -> LabelledSet:
         splits=splits,
         read=reader_of(_NAME, sensors),
         source=SOURCE,
-        notes=(note, "test and val are the hold-out and validation scenes of the authors' toolbox"),
+        notes=(
+            note,
+            "test and val are the hold-out and validation scenes of the authors' toolbox",
+            pixels_note(_NAME),
+        ),
     )
 
 

@@ -54,7 +54,7 @@ class Subject:
     """A plain encoder of the same size, for comparison with an untrained one."""
 
     config: Mapping[str, Any] | None = None
-    """The method's config record."""
+    """The method's config record, or what is known of a user's model."""
 
     recipe: Mapping[str, Any] | None = None
     """How it was trained."""
@@ -133,24 +133,27 @@ def baseline_subject(data: LabelledSet, name: str, seeds: Sequence[int], encoder
         random_encoder(data, seed, encoder) if name == "random-encoder" else baseline(name, data, seed)
         for seed in seeds
     ]
-    subject = foreign_subject(data, made[0])
-    return replace(
-        subject,
-        seeds=tuple(seeds),
-        models=tuple(describer.fingerprint for describer in made),
-        vectors=lambda: [describe_rows(describer, data) for describer in made],
-        encoder=encoder,
-    )
+    return replace(foreign_subject(data, *made, seeds=seeds), encoder=encoder)
 
 
-def foreign_subject(data: LabelledSet, describer: Describer) -> Subject:
-    """A model that a user brings: what it was trained on is not known here."""
+def foreign_subject(
+    data: LabelledSet, *describers: Describer, seeds: Sequence[int] = (0,), config: Mapping[str, Any] | None = None
+) -> Subject:
+    """A model that a user brings: what it was trained on is not known here.
+
+    Args:
+        data: the set.
+        describers: one a seed.
+        seeds: one or several.
+        config: what is known of the model, of the first seed.
+    """
     return Subject(
-        variant=describer.name,
-        seeds=(0,),
-        models=(describer.fingerprint,),
-        describer=describer,
-        vectors=lambda: [describe_rows(describer, data)],
+        variant=describers[0].name,
+        seeds=tuple(seeds),
+        models=tuple(describer.fingerprint for describer in describers),
+        describer=describers[0],
+        vectors=lambda: [describe_rows(describer, data) for describer in describers],
+        config=config,
     )
 
 

@@ -1,7 +1,8 @@
 """Networks that users bring, one a sensor, as a describer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,16 @@ class SensorEncoder:
 
     network: Network
     """Gives the features."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """With the sensor's own fields all that its descriptors hang on, for JSON."""
+        return {
+            "network": self.network.identity,
+            "bands": list(self.seen.band_names),
+            "side": self.side,
+            "statistics": {band: asdict(values) for band, values in self.statistics.items()},
+        }
 
     def describe(self, pixels: np.ndarray) -> np.ndarray:
         """Unit vectors, float32 (patches, dimension).
@@ -100,6 +111,11 @@ class ExternalEncoder:
         counts = {id(encoder.network): encoder.network.parameters for encoder in self.encoders.values()}
         known = [count for count in counts.values() if count is not None]
         return sum(known) if len(known) == len(counts) else None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What a report says of it, by sensor, for JSON."""
+        return {name: {"spec": encoder.spec, **encoder.identity} for name, encoder in self.encoders.items()}
 
     @property
     def sensors(self) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ pixels, unit, nodata) and returns an object with
   marks them, to a mapping with `same` (searches within a sensor) and, where there are vectors of their own for it,
   `cross` (searches across sensors): floating point (patches, dimension) each, or (patches, tokens, dimension), which
   are averaged. Norms do not matter. A sensor that it does not know, it refuses by a `ValueError` with a plain message.
-- `fingerprint`: text that changes whenever descriptors would, e.g. a digest of the file of weights.
+- `fingerprint`: text that changes whenever descriptors would, e.g. a digest of the file of weights. The source file
+  that the function is taken from counts too, without being named in it; whatever else descriptors hang on does not:
+  other modules that it imports, files, environment variables, versions of packages.
 - `parameters`, if it likes: number of parameters over all sensors.
 - `sensors`, if it likes: names of the sensors that it knows; without it, all of the set's.
 
@@ -16,10 +18,12 @@ Bands, sizes and normalisation are its own business.
 
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,7 +31,7 @@ import numpy as np
 from jepa_core.errors import JepaError
 from jepa_core.external.outputs import unit_features
 from jepa_core.external.settings import EncoderError
-from jepa_core.fingerprint import fingerprint
+from jepa_core.fingerprint import file_digest, fingerprint
 from jepa_core.sensors import Sensor, sensor_to_json
 from jepa_core.vectors import PURPOSES, Purpose
 
@@ -40,7 +44,7 @@ class EntryPoint:
     """What was typed."""
 
     fingerprint: str
-    """Over the spec, the sensors and the object's own."""
+    """Over the spec, its source file, the sensors and the object's own."""
 
     parameters: int | None
     """As the object says; None where it does not."""
@@ -50,6 +54,9 @@ class EntryPoint:
 
     encoder: Any
     """The user's object."""
+
+    config: Mapping[str, Any]
+    """What a report says of it: spec, digest of the source file, the object's own fingerprint."""
 
     def describe(self, pixels: np.ndarray, sensor: Sensor) -> dict[Purpose, np.ndarray]:
         """See `Describer.describe`.
@@ -104,19 +111,32 @@ def open_entry_point(spec: str, rest: str, sensors: tuple[Sensor, ...]) -> Entry
     own = getattr(encoder, "fingerprint", None)
     if not callable(getattr(encoder, "describe", None)) or not isinstance(own, str) or not own:
         raise EncoderError(f"{spec} has to return an object with describe(pixels, sensor) and a text fingerprint")
+    config = {"spec": spec, "source_sha256": _source_digest(module), "fingerprint": own}
     known = [sensor.name for sensor in sensors]
     named = tuple(getattr(encoder, "sensors", known))
     parameters = getattr(encoder, "parameters", None)
     return EntryPoint(
         name=spec,
-        fingerprint=fingerprint(["python", spec, own, [sensor_to_json(sensor) for sensor in sensors]]),
+        fingerprint=fingerprint(["python", config, [sensor_to_json(sensor) for sensor in sensors]]),
         parameters=parameters if isinstance(parameters, int) else None,
         sensors=tuple(name for name in known if name in named),
         encoder=encoder,
+        config=config,
     )
 
 
-def _module(place: str) -> Any:
+def _source_digest(module: ModuleType) -> str | None:
+    """Of a module's source file; None where there is none, as of a compiled one."""
+    try:
+        source = inspect.getsourcefile(module)
+    # Built-in modules and folders without an `__init__.py` have no file at all.
+    except TypeError:
+        return None
+    # A module of a zip file has a path, but no file of its own.
+    return file_digest(Path(source)) if source is not None and Path(source).is_file() else None
+
+
+def _module(place: str) -> ModuleType:
     if not place.endswith(".py"):
         return importlib.import_module(place)
     path = Path(place).resolve()

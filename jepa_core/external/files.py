@@ -1,5 +1,8 @@
 """Networks from files that hold architecture and weights: `torchscript:FILE` and `onnx:FILE`."""
 
+import mmap
+import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,9 @@ from jepa_core.device import best_device
 from jepa_core.external.network import Network, torch_network
 from jepa_core.external.settings import EncoderError
 from jepa_core.fingerprint import file_digest
+
+_EXTERNAL = re.compile(rb"\x0a\x08location\x12([\x80-\xff]?[\x00-\x7f])", re.DOTALL)
+"""Where an ONNX file names a file of weights: the entry `location` of a tensor, and the length of its value."""
 
 
 def open_torchscript(path: Path) -> Network:
@@ -60,7 +66,25 @@ def open_onnx(path: Path) -> Network:
     batch, _, y, x = (_fixed(size) for size in inputs[0].shape)
     if y != x:
         raise EncoderError(f"{path} takes images of {inputs[0].shape[2]} x {inputs[0].shape[3]}; squares are needed")
-    return Network(run, f"onnx {file_digest(path)}", None, side=y, batch=batch)
+    return Network(run, _onnx_identity(path), None, side=y, batch=batch)
+
+
+def _onnx_identity(path: Path) -> str:
+    """Digests of the file and of all files of weights that it names; torch's exporter puts weights beside the graph.
+
+    The package `onnx`, which would list them, is not needed to run a graph. Its format writes each name behind the
+    same bytes, which are looked for. Were weights to hold these bytes by chance, no file would lie at what follows.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        names = {_named(content, match) for match in _EXTERNAL.finditer(content)}
+    weights = sorted(name for name in names if (path.parent / name).is_file())
+    return " ".join([f"onnx {file_digest(path)}", *(f"{name} {file_digest(path.parent / name)}" for name in weights)])
+
+
+def _named(content: mmap.mmap, match: re.Match[bytes]) -> str:
+    """The text behind a match, whose length is given in 7 bits a byte, the lowest first."""
+    length = sum((byte & 0x7F) << (7 * i) for i, byte in enumerate(match[1]))
+    return os.fsdecode(content[match.end() : match.end() + length])
 
 
 def _fixed(size: Any) -> int | None:

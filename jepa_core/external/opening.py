@@ -15,7 +15,7 @@ from jepa_core.external.files import open_onnx, open_torchscript
 from jepa_core.external.network import Network
 from jepa_core.external.settings import EncoderError, EncoderSettings, read_settings
 from jepa_core.external.timm_models import open_timm
-from jepa_core.fingerprint import fingerprint
+from jepa_core.fingerprint import fingerprint, short
 from jepa_core.sensors import Sensor, sensor_to_json
 from jepa_core.statistics import BandStatistics
 
@@ -26,17 +26,23 @@ _CODE = 1
 """Counts changes of how inputs are made."""
 
 
+def takes_seed(spec: str) -> bool:
+    """Whether a spec has random weights, of which another seed makes others."""
+    kind, _, rest = spec.partition(":")
+    return kind == "timm" and ":" not in rest
+
+
 def open_encoder(
-    spec: str | None, data: LabelledSet, config: Path | None = None, seed: int = 0
+    spec: str, data: LabelledSet, config: Path | None = None, seed: int = 0
 ) -> ExternalEncoder | EntryPoint:
     """A user's encoder for a set. It describes a row of each sensor at once, so that mistakes show early.
 
     Args:
-        spec: one of `KINDS`; None where the file of settings names an encoder for every sensor in it.
+        spec: one of `KINDS`.
         data: the set, whose training rows give the statistics that inputs are normalised with, unless settings do.
         config: TOML or JSON with the settings of each sensor that there is an encoder for (`EncoderSettings`).
             None: an encoder of the same spec for each sensor of the set, on all its bands.
-        seed: of weights that are random.
+        seed: of weights that are random (`takes_seed`).
 
     Raises:
         EncoderError: it cannot be opened, does not take the set's images, or gives what it may not.
@@ -46,7 +52,7 @@ def open_encoder(
         BaselineError: there are too few training rows.
     """
     opened: ExternalEncoder | EntryPoint
-    if spec is not None and spec.startswith("python:"):
+    if spec.startswith("python:"):
         if config is not None:
             raise EncoderError(f"{spec} makes its own input; it takes no file of settings")
         opened = open_entry_point(spec, spec.removeprefix("python:"), data.sensors)
@@ -56,36 +62,37 @@ def open_encoder(
     return opened
 
 
-def _networks(spec: str | None, data: LabelledSet, config: Path | None, seed: int) -> ExternalEncoder:
+def _networks(spec: str, data: LabelledSet, config: Path | None, seed: int) -> ExternalEncoder:
     if config is None:
         settings: Mapping[str, EncoderSettings] = {sensor.name: EncoderSettings() for sensor in data.sensors}
     else:
         settings = read_settings(config, data.sensors)
     encoders: dict[str, SensorEncoder] = {}
-    networks: dict[tuple[str, int, int | None], Network] = {}
+    networks: dict[tuple[int, int | None], Network] = {}
     for sensor in (sensor for sensor in data.sensors if sensor.name in settings):
         wanted = settings[sensor.name]
-        chosen = wanted.spec or spec
-        if chosen is None:
-            raise EncoderError(f"no encoder is named for {sensor.name}: {KINDS}")
+        if wanted.spec not in (None, spec):
+            raise EncoderError(f"{config} is for {wanted.spec} on {sensor.name}, not for {spec}, which was typed")
         seen = wanted.seen(sensor)
-        key = (chosen, len(seen.bands), wanted.side)
+        key = (len(seen.bands), wanted.side)
         if key not in networks:
-            networks[key] = _network(*key, seed)
+            networks[key] = _network(spec, *key, seed)
         network = networks[key]
         if wanted.side is not None and network.side not in (None, wanted.side):
-            raise EncoderError(f"{chosen} takes images of {network.side} pixels, settings say {wanted.side}")
+            raise EncoderError(f"{spec} takes images of {network.side} pixels, settings say {wanted.side}")
         encoders[sensor.name] = SensorEncoder(
-            spec=chosen,
+            spec=spec,
             sensor=sensor,
             seen=seen,
             statistics=wanted.own_statistics(sensor) or _taken(data, sensor, seen),
             side=wanted.side or network.side,
             network=network,
         )
-    about = {name: _identity(encoder) for name, encoder in encoders.items()}
-    name = spec if config is None else f"{spec or 'encoders'} ({config.name})"
-    return ExternalEncoder(str(name), fingerprint(["external", _CODE, about]), encoders)
+    about = {name: [sensor_to_json(encoder.sensor), encoder.identity] for name, encoder in encoders.items()}
+    # Reports lie by name: files of one name in two folders are told apart by what they say.
+    said = fingerprint({name: asdict(wanted) for name, wanted in settings.items()})
+    name = spec if config is None else f"{spec} ({config.name} {short(said)})"
+    return ExternalEncoder(name, fingerprint(["external", _CODE, about]), encoders)
 
 
 def _network(spec: str, bands: int, side: int | None, seed: int) -> Network:
@@ -98,8 +105,6 @@ def _network(spec: str, bands: int, side: int | None, seed: int) -> Network:
         return open_torchscript(Path(rest))
     if kind == "onnx":
         return open_onnx(Path(rest))
-    if kind == "python":
-        raise EncoderError(f"{spec} makes its own input; it takes no file of settings and is typed alone")
     raise EncoderError(f"an encoder is typed as {KINDS}, not {spec!r}")
 
 
@@ -107,17 +112,6 @@ def _taken(data: LabelledSet, sensor: Sensor, seen: Sensor) -> dict[str, BandSta
     """Statistics of the training rows, of the bands that are seen."""
     statistics = training_statistics(data, sensor)
     return {name: statistics[name] for name in seen.band_names}
-
-
-def _identity(encoder: SensorEncoder) -> dict[str, object]:
-    """All that a sensor's descriptors hang on."""
-    return {
-        "network": encoder.network.identity,
-        "sensor": sensor_to_json(encoder.sensor),
-        "bands": encoder.seen.band_names,
-        "side": encoder.side,
-        "statistics": {band: asdict(values) for band, values in encoder.statistics.items()},
-    }
 
 
 def _try(describer: Describer, names: tuple[str, ...], data: LabelledSet) -> None:

@@ -24,7 +24,7 @@ class EncoderSettings:
     """One sensor's encoder. What is left out is None."""
 
     spec: str | None = None
-    """Which encoder; None: the one that was typed."""
+    """Which encoder the settings are for, and no other; None: whichever is typed."""
 
     bands: tuple[str, ...] | None = None
     """Names of the bands that it sees, in its own order; None: all, in the sensor's order."""

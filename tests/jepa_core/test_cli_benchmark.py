@@ -82,6 +82,18 @@ def test_a_model_that_knows_one_sensor_of_a_pair_is_judged_on_that(run, tmp_path
     report = json.loads(result.stdout)
     assert report["data"]["sensors"] == ["sentinel2"]
     assert {row["search"]["query"] for row in report["results"]} == {"sentinel2"}
+    assert report["model"]["config"]["sentinel2"]["bands"] == ["B04", "B03", "B02"]
+
+
+def test_several_seeds_of_random_weights_are_several_models(run, tmp_path):
+    (tmp_path / "encoder.toml").write_text("[sensors.sentinel2]\nside = 32\n")
+    settings = ("--encoder-settings", str(tmp_path / "encoder.toml"), "--json")
+    result = run("--variant", "timm:test_vit", "--seed", "3", "--seed", "4", *settings)
+    assert result.exit_code == 0, result.output
+    model = json.loads(result.stdout)["model"]
+    assert model["seeds"] == [3, 4]
+    assert len(set(model["models"])) == 2
+    assert model["config"]["sentinel2"]["side"] == 32
 
 
 @pytest.mark.parametrize(
@@ -91,6 +103,15 @@ def test_a_model_that_knows_one_sensor_of_a_pair_is_judged_on_that(run, tmp_path
         (["--variant", "timm:no_such_model"], "no_such_model"),
         (["--variant", "crjepa"], "takes two sensors, not 1"),
         (["--variant", "mae", "--epochs", "0"], "cannot train for 0 epochs"),
+        (["--variant", "mae", "--encoder-settings", "a"], "mae is a method, for which there is no --encoder-settings"),
+        (
+            ["--variant", "pca", "--epochs", "0", "--encoder-settings", "a"],
+            "pca is a baseline, for which there is no --epochs and no --encoder-settings",
+        ),
+        (["--variant", "onnx:a", "--epochs", "1"], "onnx:a is a model of yours, for which there is no --epochs"),
+        (["--variant", "timm:test_vit", "--settings", "a"], "model of yours, for which there is no --settings"),
+        (["--variant", "timm:test_vit:a", "--seed", "0"], "a model of given weights, for which there is no --seed"),
+        (["--variant", "python:a:b", "--seed", "1"], "a model of given weights, for which there is no --seed"),
     ],
 )
 def test_what_cannot_be_is_one_plain_line(run, arguments, message):

@@ -119,6 +119,29 @@ def test_a_baseline_made_again_is_the_same_and_fingerprints_tell_others_apart(ba
         np.testing.assert_array_equal(vectors, baselines[name].describe(pixels, SENTINEL1)[kind])
 
 
+@pytest.mark.parametrize("name", BASELINES)
+def test_fingerprints_tell_the_sensors_of_a_set_apart(baselines, pairs, name):
+    assert made(name, replace(pairs, sensors=pairs.sensors[1:])).fingerprint != baselines[name].fingerprint
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_baseline_reads_its_training_rows_when_it_first_describes_and_not_again(name):
+    data, read = labelled_set(rows=40), []
+
+    def counted(sensor, rows):
+        read.append(len(rows))
+        return data.read(sensor, rows)
+
+    describer = baseline(name, replace(data, read=counted), 0)
+    assert describer.fingerprint
+    # A row of each sensor says whether there is anything to fit on.
+    assert read == [1, 1]
+    for _ in range(2):
+        describer.describe(data.read(SENTINEL1, np.arange(2)), SENTINEL1)
+        assert describer.parameters > 0
+    assert sum(read) == 2 + 2 * len(data.rows("train"))
+
+
 def test_fingerprints_of_all_baselines_differ(baselines):
     assert len({b.fingerprint for b in baselines.values()}) == len(BASELINES)
 
@@ -172,7 +195,7 @@ def test_principal_components_are_those_of_a_singular_value_decomposition():
 
 def test_there_are_no_more_components_than_training_rows_allow():
     few = labelled_set(rows=8, classes=2, sensors=(SENTINEL1,))
-    assert baseline("pca", few, 0).spaces["sentinel1"].reduction.n_components_ == len(few.rows("train")) - 1
+    assert baseline("pca", few, 0).fit.spaces["sentinel1"].reduction.n_components_ == len(few.rows("train")) - 1
 
 
 @pytest.mark.parametrize("name", FITTED)

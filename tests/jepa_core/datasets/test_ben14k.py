@@ -11,7 +11,7 @@ import rasterio
 from jepa_core.archive.sample import COMMON, _copy_geotiff_pairs
 from jepa_core.datasets.ben14k import open_ben14k
 from jepa_core.datasets.ben14k_pairs import derive, read_pairs
-from jepa_core.datasets.labelled_set import DatasetError
+from jepa_core.datasets.labelled_set import DatasetError, pixels_note
 from jepa_core.datasets.registry import open_set
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from tests.synthetic import write_pairs
@@ -69,6 +69,7 @@ def test_six_real_pairs_are_read_with_their_labels(wheels, tmp_path):
 def test_pairs_are_read_side_by_side_and_bands_by_name(small):
     pairs = pairs_of(small)
     found = open_ben14k(small, pairs)
+    assert pixels_note("ben14k") in found.notes
     assert found.ids.tolist() == pairs["s2_name"].tolist()
     assert found.splits.tolist() == ["train", "val", "test", "train"]
     for row in (2, 0):

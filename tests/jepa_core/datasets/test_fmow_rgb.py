@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from jepa_core.datasets.fmow import DATES_NOTE
 from jepa_core.datasets.fmow_rgb import SENSOR, SIDE, open_fmow_rgb
-from jepa_core.datasets.labelled_set import DatasetError
+from jepa_core.datasets.labelled_set import DatasetError, pixels_note
 from jepa_core.datasets.registry import open_set
 from tests.jepa_core.datasets.conftest import jpeg, picture
 
@@ -50,6 +51,8 @@ def test_rows_are_pictures_of_categories_with_the_splits_of_their_folders(root):
 
 def test_the_first_box_is_cut_out_and_brought_to_one_size(root):
     found = open_fmow_rgb(root)
+    assert pixels_note("fmow-rgb") in found.notes
+    assert DATES_NOTE in found.notes
     pixels = found.read(SENSOR, np.array([1, 2]))
     assert pixels.shape == (2, 3, SIDE, SIDE)
     inside = pixels[0, :, 20:-20, 20:-20].reshape(3, -1).astype(int)

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jepa_core.datasets.fmow import DATES_NOTE
 from jepa_core.datasets.fmow_sentinel import SIDE, open_fmow_sentinel
-from jepa_core.datasets.labelled_set import DatasetError
+from jepa_core.datasets.labelled_set import DatasetError, pixels_note
 from jepa_core.datasets.rasters import SENTINEL2_L1C
 from jepa_core.datasets.registry import open_set
 from tests.jepa_core.datasets.conftest import write_raster
@@ -44,6 +45,8 @@ def test_rows_are_those_of_the_lists(root):
 
 def test_images_are_brought_to_one_size_with_bands_by_wavelength(root):
     found = open_fmow_sentinel(root)
+    assert pixels_note("fmow-sentinel") in found.notes
+    assert DATES_NOTE in found.notes
     pixels = found.read(SENTINEL2_L1C, np.array([3, 1]))
     assert pixels.shape == (2, 13, SIDE, SIDE)
     assert pixels.dtype == np.uint16

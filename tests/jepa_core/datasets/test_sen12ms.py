@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from jepa_core.datasets.labelled_set import DatasetError
+from jepa_core.datasets.labelled_set import DatasetError, pixels_note
 from jepa_core.datasets.rasters import SENTINEL2_L1C
 from jepa_core.datasets.sen12ms import SPLIT_OF_SCENE, open_sen12ms
 from jepa_core.datasets.sen12ms_labels import LIST
@@ -82,6 +82,7 @@ def test_the_authors_list_goes_before_the_rasters(root, kept_as):
     listed = {f"{season}_s2_{scene}_p{patch}.tif": kept_as([0.0] * 15 + [1.0, 0.0]) for season, scene, patch in PATCHES}
     (root / LIST).write_bytes(pickle.dumps(listed))
     found = open_sen12ms(root, len(PATCHES))
+    assert pixels_note("sen12ms") in found.notes
     assert found.label_names(0) == ("Barren",)
     assert any(LIST in note for note in found.notes)
     del listed["ROIs1158_spring_s2_15_p31.tif"]

@@ -34,8 +34,8 @@ def write_torchscript(path, weight, kind=BandMeans):
     return path
 
 
-def write_onnx(path, weight, shape=("batch", None, "y", "x"), dtype=TensorProto.FLOAT):
-    """Band means times a matrix, as an ONNX graph."""
+def write_onnx(path, weight, shape=("batch", None, "y", "x"), dtype=TensorProto.FLOAT, beside=None):
+    """Band means times a matrix, as an ONNX graph; `beside` names a file for the matrix."""
     bands, dimension = weight.shape
     nodes = [
         helper.make_node("Cast", ["images"], ["single"], to=TensorProto.FLOAT),
@@ -50,5 +50,6 @@ def write_onnx(path, weight, shape=("batch", None, "y", "x"), dtype=TensorProto.
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, [shape[0], dimension])],
         [numpy_helper.from_array(weight, "weight")],
     )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, str(path), save_as_external_data=beside is not None, location=beside, size_threshold=0)
     return path

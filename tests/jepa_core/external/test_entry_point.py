@@ -1,3 +1,5 @@
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 
 from jepa_core.external.opening import open_encoder
 from jepa_core.external.settings import EncoderError
+from jepa_core.fingerprint import file_digest
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.vectors import check_unit
 from tests.labelled import labelled_set
@@ -62,6 +65,28 @@ def test_a_function_of_a_package_is_found_and_the_objects_fingerprint_counts(mod
     assert open_encoder("python:encoder_in_a_package:opened", pairs).sensors == ("sentinel1",)
     assert open_encoder(module(GOOD), pairs).fingerprint == first.fingerprint
     assert open_encoder(module(GOOD.replace('"1"', '"2"')), pairs).fingerprint != first.fingerprint
+
+
+def test_other_code_is_another_fingerprint_though_the_object_says_the_same(module, pairs, tmp_path, monkeypatch):
+    first, changed = (open_encoder(module(text), pairs) for text in (GOOD, GOOD.replace("7 *", "8 *")))
+    assert first.name == changed.name
+    assert first.fingerprint != changed.fingerprint
+    assert changed.config == {
+        "spec": changed.name,
+        "source_sha256": file_digest(tmp_path / "mine.py"),
+        "fingerprint": "1",
+    }
+    monkeypatch.syspath_prepend(tmp_path)
+    module(GOOD, "encoder_in_a_module")
+    named = open_encoder("python:encoder_in_a_module:opened", pairs)
+    assert named.config["source_sha256"] == file_digest(tmp_path / "encoder_in_a_module.py")
+
+
+def test_a_module_without_a_source_file_has_no_digest(pairs, monkeypatch):
+    made = types.ModuleType("encoder_of_no_file")
+    exec(GOOD, vars(made))
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    assert open_encoder(f"python:{made.__name__}:opened", pairs).config["source_sha256"] is None
 
 
 @pytest.mark.parametrize(
@@ -125,8 +150,13 @@ def test_the_example_of_two_sensors_runs_with_random_weights_and_with_those_of_a
     save_file(state, tmp_path / "weights.safetensors")
     monkeypatch.setenv("ENCODER_WEIGHTS", str(tmp_path / "weights.safetensors"))
     loaded = open_encoder(spec, pairs)
+    assert loaded.config["fingerprint"] != random.config["fingerprint"]
     assert loaded.fingerprint != random.fingerprint
     assert np.abs(loaded.describe(pairs.read(SENTINEL1, np.arange(3)), SENTINEL1)["same"] - described[0]).max() > 1e-3
+    # The constants are to be changed by users, and count in the example's own fingerprint.
+    (tmp_path / "other.py").write_text((EXAMPLES / "two_sensors.py").read_text().replace("(-12.0, ", "(-11.0, "))
+    other = open_encoder(f"python:{tmp_path / 'other.py'}:open_two_sensors", pairs)
+    assert other.config["fingerprint"] != loaded.config["fingerprint"]
     one = labelled_set(rows=40, sensors=(SENTINEL2.with_bands(["B02", "B03"]),))
     with pytest.raises(EncoderError, match="does not take sentinel2 with bands B02, B03"):
         open_encoder(spec, one)
@@ -135,9 +165,8 @@ def test_the_example_of_two_sensors_runs_with_random_weights_and_with_those_of_a
 def test_the_example_of_dinov2_runs_with_random_weights(pairs, tmp_path):
     text = (EXAMPLES / "dinov2_rgb.toml").read_text()
     path = tmp_path / "dinov2.toml"
-    path.write_text(text.replace('.lvd142m:pretrained"\nbands', '"\nbands').replace('.lvd142m:pretrained"\n#', '"\n#'))
-    assert "pretrained" in text
-    encoder = open_encoder(None, pairs, path)
+    path.write_text(text.replace('.lvd142m:pretrained"', '"'))
+    encoder = open_encoder("timm:vit_small_patch14_dinov2", pairs, path)
     vectors = encoder.describe(pairs.read(SENTINEL2, np.arange(2)), SENTINEL2)["same"]
     check_unit(vectors, "descriptors")
     assert vectors.shape == (2, 384)

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import from_numpy
 
 from jepa_core.external.opening import open_encoder
 from jepa_core.external.settings import EncoderError
+from jepa_core.fingerprint import file_digest
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.vectors import check_unit
 from tests.jepa_core.external.networks import Tokens, matrix, write_onnx, write_torchscript
@@ -72,12 +74,12 @@ def test_a_model_sees_its_bands_in_its_order_with_its_own_normalisation_and_side
     weight = matrix(3)
     write_torchscript(tmp_path / "net.pt", weight, Tokens)
     path = settings(
-        f'[sensors.sentinel2]\nspec = "torchscript:{tmp_path / "net.pt"}"\nbands = ["B04", "B03", "B02"]\nside = 8\n'
+        '[sensors.sentinel2]\nbands = ["B04", "B03", "B02"]\nside = 8\n'
         "scale = 0.0001\nmean = [0.9, 1.0, 1.1]\nstd = [0.1, 0.2, 0.3]\n"
     )
     pixels = optical.read(SENTINEL2, np.arange(6))
     pixels[2, 1, :9] = 0
-    got = open_encoder(None, optical, path).describe(pixels, SENTINEL2)["same"]
+    got = open_encoder(f"torchscript:{tmp_path / 'net.pt'}", optical, path).describe(pixels, SENTINEL2)["same"]
     rgb = pixels[:, [3, 2, 1]] * 0.0001
     mean, std = np.array([0.9, 1.0, 1.1])[:, None, None], np.array([0.1, 0.2, 0.3])[:, None, None]
     images = np.where((pixels[:, [3, 2, 1]] != 0).all(axis=1)[:, None], (rgb - mean) / std, 0).astype("float32")
@@ -111,17 +113,45 @@ def test_an_encoder_of_one_sensor_refuses_the_other_by_name(tmp_path, settings):
         encoder.describe(pairs.read(SENTINEL2, np.arange(2)), SENTINEL2)
 
 
-def test_each_sensor_may_have_a_network_of_its_own(tmp_path, settings):
-    pairs = labelled_set(rows=40)
-    write_torchscript(tmp_path / "a.pt", matrix(2))
-    write_torchscript(tmp_path / "b.pt", matrix(12))
-    write_torchscript(tmp_path / "c.pt", matrix(12, dimension=6))
-    text = '[sensors.s1]\nspec = "torchscript:{0}/a.pt"\n[sensors.s2]\nspec = "torchscript:{0}/{1}.pt"\n'
-    encoder = open_encoder(None, pairs, settings(text.format(tmp_path, "b")))
-    assert encoder.parameters == 14 * 5
-    assert encoder.sensors == ("sentinel1", "sentinel2")
-    with pytest.raises(EncoderError, match=r"across sensors [(]sentinel1: same 5; sentinel2: same 6"):
-        open_encoder(None, pairs, settings(text.format(tmp_path, "c")))
+def test_settings_for_another_network_than_the_one_typed_are_refused(tmp_path, radar, settings):
+    first, second = (f"onnx:{write_onnx(tmp_path / name, matrix(2))}" for name in ("a.onnx", "b.onnx"))
+    path = settings(f'[sensors.s1]\nspec = "{first}"\n')
+    assert open_encoder(first, radar, path).sensors == ("sentinel1",)
+    with pytest.raises(EncoderError, match=r"settings.toml is for onnx:.*a.onnx on sentinel1, not for onnx:.*b.onnx"):
+        open_encoder(second, radar, path)
+
+
+def test_settings_of_one_file_name_and_other_content_give_other_names(tmp_path, radar):
+    spec, names = f"onnx:{write_onnx(tmp_path / 'net.onnx', matrix(2))}", []
+    for folder, text in (("a", "side = 8"), ("b", "side = 16"), ("c", "side = 8  # the same as a")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "s.toml").write_text(f"[sensors.s1]\n{text}\n")
+        names.append(open_encoder(spec, radar, tmp_path / folder / "s.toml").name)
+    assert names[0] == names[2] != names[1]
+    assert all(name.startswith(f"{spec} (s.toml ") for name in names)
+
+
+def test_weights_beside_an_onnx_file_count(tmp_path, radar):
+    # A long name has a length of two bytes.
+    for beside in ("net.onnx.data", f"{'long' * 50}.bin"):
+        prints = []
+        for seed in (0, 1, 0):
+            # The file is appended to where it is.
+            (tmp_path / beside).unlink(missing_ok=True)
+            path = write_onnx(tmp_path / "net.onnx", matrix(2, seed=seed), beside=beside)
+            prints.append((path.read_bytes(), open_encoder(f"onnx:{path}", radar).fingerprint))
+        graphs, fingerprints = zip(*prints, strict=True)
+        assert len(set(graphs)) == 1
+        assert fingerprints[0] == fingerprints[2] != fingerprints[1]
+
+
+def test_the_config_says_what_a_report_needs(tmp_path, radar, settings):
+    spec = f"onnx:{write_onnx(tmp_path / 'net.onnx', matrix(2))}"
+    encoder = open_encoder(spec, radar, settings("[sensors.s1]\nside = 8\nmean = [-12, -19]\nstd = [5, 6]\n"))
+    said = json.loads(json.dumps(encoder.config))["sentinel1"]
+    assert (said["spec"], said["bands"], said["side"]) == (spec, ["VV", "VH"], 8)
+    assert said["statistics"]["VH"]["std"] == 6
+    assert said["network"] == f"onnx {file_digest(tmp_path / 'net.onnx')}"
 
 
 def test_a_patch_without_a_measurement_has_a_unit_vector(tmp_path, radar):
@@ -138,7 +168,6 @@ def test_specs_and_files_that_cannot_be_are_plain_errors(tmp_path, radar, optica
         (f"onnx:{tmp_path}/none.onnx", "there is no file"),
         (f"onnx:{tmp_path}/text.pt", "is no ONNX that onnxruntime can run"),
         (f"torchscript:{tmp_path}/text.pt", "is no TorchScript"),
-        (None, "no encoder is named for sentinel1"),
     ):
         with pytest.raises(EncoderError, match=message):
             open_encoder(spec, radar)
