@@ -1,5 +1,6 @@
 """The command `jepa benchmark`; `jepa_core.cli` registers it."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,7 @@ def benchmark(
         from jepa_core.baselines.registry import BASELINES
         from jepa_core.datasets.registry import open_set
         from jepa_core.evaluation.benchmark import run_baselines, run_benchmark
+        from jepa_core.evaluation.gate import gate, read_reference
         from jepa_core.evaluation.markdown import markdown_report
         from jepa_core.evaluation.report_json import to_json
         from jepa_core.evaluation.side_by_side import reported, side_by_side
@@ -72,15 +74,20 @@ def benchmark(
             others = reported(store, report)
             if len(others) > 1:
                 side_by_side(store, others)
+        kept = store.benchmark_reference(subject.variant)
+        held = gate(report, read_reference(kept)) if kept.exists() else None
+    if held is not None:
+        _say("; ".join([f"{kept.name}: {held.message}", *held.fallen]))
     if as_json:
-        import json
-
         typer.echo(json.dumps(to_json(report), indent=2))
-        return
-    typer.echo(markdown_report(report))
-    typer.echo(f"\nThe whole report: {store.benchmark(subject.variant) / 'report.html'}")
-    if len(others) > 1:
-        typer.echo(f"Beside {', '.join(n for n in others if n != subject.variant)}: {store.comparison / 'report.html'}")
+    else:
+        typer.echo(markdown_report(report))
+        typer.echo(f"\nThe whole report: {store.benchmark(subject.variant) / 'report.html'}")
+        if len(others) > 1:
+            rest = ", ".join(name for name in others if name != subject.variant)
+            typer.echo(f"Beside {rest}: {store.comparison / 'report.html'}")
+    if held is not None and held.fallen:
+        raise typer.Exit(1)
 
 
 def reference(
@@ -91,7 +98,8 @@ def reference(
 ) -> None:
     """Hold a method's later benchmarks against its current one.
 
-    Dagster's check `benchmark_gate` fails when a main figure falls under it by more than its interval.
+    Dagster's check `benchmark_gate`, and `jepa benchmark` on a set, fail when a main figure falls under it by more than
+    its interval.
     """
     with plain_errors("reference"):
         from jepa_core.evaluation.gate import write_reference

@@ -1,7 +1,7 @@
 """A subject on a set, from descriptors to the report; a report that is current is taken as it is."""
 
+import logging
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from jepa_core.evaluation.wording import file_stem
 from jepa_core.fingerprint import fingerprint
 from jepa_core.store import Store
 from jepa_core.variants import ijepa
+
+_LOG = logging.getLogger(__name__)
 
 Rivals = Mapping[str, Report]
 """Reports by name of the baseline."""
@@ -48,7 +50,7 @@ def run_baselines(store: Store, data: LabelledSet, encoder: ijepa.IJEPAConfig, a
         try:
             subject = baseline_subject(data, name, [0], encoder)
         except JepaError as error:
-            warnings.warn(f"no baseline {name}: {error}", stacklevel=2)
+            _LOG.warning("no baseline %s: %s", name, error)
             continue
         folder = store.baseline(name, fingerprint([subject.models, [sensor.name for sensor in data.sensors]]))
         reports[name] = run_benchmark(folder, data, subject, {}, archive, illustrated=False)

@@ -135,6 +135,16 @@ def test_a_report_becomes_the_reference(run, tmp_path):
     kept = CliRunner().invoke(app, ["reference", "--variant", "pca", "--dataset", "drawn-s2"])
     assert kept.exit_code == 0, kept.output
     assert (tmp_path / "data/sets/drawn-s2/references/pca.json").exists()
+    again = run("--variant", "pca")
+    assert (again.exit_code, "pca.json" in again.stderr) == (0, True)
+    path = tmp_path / "data/sets/drawn-s2/references/pca.json"
+    fields = json.loads(path.read_text())
+    for figure in fields["figures"]:
+        figure["value"] = 1.5
+    path.write_text(json.dumps(fields))
+    fallen = run("--variant", "pca")
+    assert fallen.exit_code == 1
+    assert "F1@5 (A) of" in fallen.stderr
     none = CliRunner().invoke(app, ["reference", "--variant", "mae"])
     assert none.exit_code == 1
     assert "no report at" in none.stderr
