@@ -91,9 +91,8 @@ def test_the_same_again_does_nothing_and_other_code_does_it_anew(judged, data, m
 def test_methods_are_compared_on_the_same_queries(judged, data):
     store, _, _, report = judged
     rivals = run_baselines(store, data, ENCODER, "drawn")
-    run_benchmark(
-        store, data, replace(baseline_subject(data, "pca", [5], ENCODER), variant="other"), rivals, "drawn", False
-    )
+    other = replace(baseline_subject(data, "pca", [5], ENCODER), variant="other")
+    run_benchmark(store.benchmark("other"), data, other, rivals, "drawn", False)
     assert reported(store, report) == ["crjepa", "other"]
     comparison = side_by_side(store, ["crjepa", "other"])
     tested = {(d.search, d.metric) for d in comparison.differences}
