@@ -10,5 +10,5 @@ CACHE = "2"
 MODEL = {"ijepa": "1", "mae": "1", "rejepa": "1", "xjepa": "1", "crjepa": "2"}
 DESCRIPTORS = "1"
 INDEX = "3"
-BENCHMARK = "3"
-COMPARISON = "2"
+BENCHMARK = "4"
+COMPARISON = "3"

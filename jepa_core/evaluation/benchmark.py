@@ -5,19 +5,17 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from jepa_core import versions
 from jepa_core.baselines.registry import BASELINES
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.errors import JepaError
 from jepa_core.evaluation.classification import classify
 from jepa_core.evaluation.cost import cost
+from jepa_core.evaluation.measured import to_table
 from jepa_core.evaluation.report import read_report, write_report
 from jepa_core.evaluation.report_pictures import report_pictures
 from jepa_core.evaluation.results import DataFacts, ModelFacts, Report
-from jepa_core.evaluation.searches import Outcome, run_searches
+from jepa_core.evaluation.searches import run_searches
 from jepa_core.evaluation.subject import Subject, baseline_subject
 from jepa_core.evaluation.surroundings import surroundings
 from jepa_core.evaluation.wording import file_stem
@@ -109,15 +107,9 @@ def run_benchmark(
         surroundings=surroundings(time.monotonic() - started),
     )
     pictures = report_pictures(data, report, outcome, by_seed[0]) if illustrated else {}
-    write_report(folder, report, _tables(outcome), pictures)
+    tables = {file_stem(search): to_table(columns) for search, columns in outcome.queries.items()}
+    write_report(folder, report, tables, pictures)
     return report
-
-
-def _tables(outcome: Outcome) -> dict[str, pd.DataFrame]:
-    return {
-        file_stem(search): pd.DataFrame({name: values.astype(np.float32) for name, values in columns.items()})
-        for search, columns in outcome.queries.items()
-    }
 
 
 def _data_facts(data: LabelledSet, archive: str) -> DataFacts:

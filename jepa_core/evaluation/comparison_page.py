@@ -8,10 +8,20 @@ from pydantic import TypeAdapter
 
 from jepa_core import atomic
 from jepa_core.evaluation.charts import recall_curves
-from jepa_core.evaluation.comparison import Comparison, Difference, Line
-from jepa_core.evaluation.definitions import MAIN_METRIC, MAIN_METRICS, definition, described
-from jepa_core.evaluation.page import Shown, embedded, render, shown
-from jepa_core.evaluation.wording import MISSING, file_stem, full_label, search_label
+from jepa_core.evaluation.compared import ClassificationLine, Comparison, Difference, Line
+from jepa_core.evaluation.definitions import (
+    MAIN_METRIC,
+    MAIN_METRICS,
+    RULES,
+    chance_words,
+    definition,
+    described,
+)
+from jepa_core.evaluation.origin import origin
+from jepa_core.evaluation.page import Shown, embedded, render, shown, shown_share
+from jepa_core.evaluation.picture_files import write_pictures
+from jepa_core.evaluation.significance import SMALLEST_P
+from jepa_core.evaluation.wording import MISSING, full_label, percent, search_label
 from jepa_core.pictures import png
 
 SCHEMA = "jepa-comparison/1"
@@ -43,6 +53,23 @@ class LineShown:
 
 
 @dataclass(frozen=True)
+class ClassificationShown:
+    """A line of the table of classifications."""
+
+    asked: ClassificationLine
+    """What was predicted from what."""
+
+    cells: tuple[Shown, ...]
+    """A method each."""
+
+    chance: str
+    """What answering without looking gives."""
+
+    baselines: tuple[str, ...]
+    """In the order of the columns; a dash where a baseline was not run."""
+
+
+@dataclass(frozen=True)
 class DifferenceShown:
     """How far a line's method is ahead of a column's."""
 
@@ -61,14 +88,9 @@ class DifferenceShown:
 
 def write_comparison(folder: Path, comparison: Comparison) -> None:
     """Writes a comparison's files atomically; what stood in the folder goes."""
-    pictures = {
-        file_stem(curves.search): (
-            f"Recall by rank, {full_label(curves.search)}",
-            png(recall_curves(f"Recall by rank, {full_label(curves.search)}", curves.methods)),
-        )
-        for curves in comparison.curves
-    }
-    page = comparison_page(comparison, dict(pictures.values()))
+    curves = {f"Recall by rank, {full_label(found.search)}": found.methods for found in comparison.curves}
+    pictures = {caption: png(recall_curves(caption, methods)) for caption, methods in curves.items()}
+    page = comparison_page(comparison, pictures)
     with atomic.new_folder(folder) as temporary:
         fields = _COMPARISON.dump_python(comparison, mode="json")
         for line, written in zip(comparison.lines, fields["lines"], strict=True):
@@ -76,8 +98,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> None:
             written["verdicts"] = {name: line.verdict(name) for name in line.figures}
         atomic.write_json(temporary / "report.json", {"schema": SCHEMA, **fields})
         (temporary / "report.html").write_text(page, encoding="utf-8")
-        for stem, (_, picture) in pictures.items():
-            (temporary / f"recall-{stem}.png").write_bytes(picture)
+        write_pictures(temporary, pictures)
 
 
 def comparison_page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
@@ -107,6 +128,13 @@ def comparison_page(comparison: Comparison, pictures: dict[str, bytes]) -> str:
         main_differences=_matrices(comparison, [MAIN_METRIC]),
         other_differences=_matrices(comparison, [metric for metric in metrics if metric != MAIN_METRIC]),
         settled=SETTLED,
+        pairs=len(comparison.methods) * (len(comparison.methods) - 1) // 2,
+        smallest_p=SMALLEST_P,
+        classification=[_classification(line, baselines) for line in comparison.classification],
+        trained={name: origin(model.variant) == "method" for name, model in comparison.methods.items()},
+        rivals=any(line.baselines for line in comparison.lines),
+        rules=RULES,
+        chance_words=chance_words(comparison.multi_label),
         pictures=embedded(pictures),
         definitions=described(metrics),
     )
@@ -121,12 +149,15 @@ def baseline_names(comparison: Comparison) -> list[str]:
 def shown_line(line: Line, baselines: Sequence[str]) -> LineShown:
     """A line as a table shows it."""
     text = definition(line.metric).text
-    cells = tuple(
-        shown(figure, {b: value for b, value in line.baselines.items() if b != name}, name in line.best)
-        for name, figure in line.figures.items()
-    )
+    cells = tuple(shown(figure, line.rivals(name), name in line.best) for name, figure in line.figures.items())
     others = tuple(text(line.baselines[name]) if name in line.baselines else MISSING for name in baselines)
     return LineShown(search_label(line.search), line.search.protocol, cells, text(line.chance), others)
+
+
+def _classification(line: ClassificationLine, baselines: Sequence[str]) -> ClassificationShown:
+    cells = tuple(shown_share(one, line.rivals(name), name in line.best) for name, one in line.figures.items())
+    others = tuple(percent(line.baselines[name]) if name in line.baselines else MISSING for name in baselines)
+    return ClassificationShown(line, cells, percent(line.chance), others)
 
 
 def _matrices(

@@ -8,16 +8,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from jepa_core import atomic
-from jepa_core.evaluation.definitions import MAIN_METRIC, definition
+from jepa_core.evaluation.definitions import WATCHED_METRICS, definition
 from jepa_core.evaluation.report_json import ReportError
 from jepa_core.evaluation.results import Report, Search
 from jepa_core.evaluation.wording import figure_of, full_label
 from jepa_core.fingerprint import short
 
 SCHEMA = "jepa-reference/1"
-
-METRICS = (MAIN_METRIC, "map")
-"""What is watched. More is better for both."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +76,7 @@ def reference_of(report: Report) -> Reference:
         ReferenceFigure(result.search, metric, figure.value)
         for result in report.results
         if result.serves
-        for metric in METRICS
+        for metric in WATCHED_METRICS
         if (figure := figure_of(result, metric)) is not None
     ]
     return Reference(report.data.name, report.data.version, report.model.variant, tuple(found))

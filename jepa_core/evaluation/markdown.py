@@ -4,16 +4,19 @@ import re
 from collections.abc import Sequence
 
 from jepa_core.evaluation import summary
-from jepa_core.evaluation.comparison import Comparison
+from jepa_core.evaluation.compared import Comparison
 from jepa_core.evaluation.comparison_page import baseline_names, shown_line
 from jepa_core.evaluation.definitions import MAIN_METRIC, definition
+from jepa_core.evaluation.origin import origin
 from jepa_core.evaluation.page import Shown, row
-from jepa_core.evaluation.results import Report
-from jepa_core.evaluation.wording import baseline_figures, counted, figure_of, search_label
+from jepa_core.evaluation.results import ModelFacts, Report
+from jepa_core.evaluation.wording import MISSING, baseline_figures, counted, figure_of, search_label
 
 _MARKS = (
     "✗: no better than chance or than a baseline. ≈: better than all of them, but its interval reaches one of them."
 )
+
+_MARKS_ALONE = "✗: no better than chance. ≈: better than chance, but its interval reaches it."
 
 
 def markdown_report(report: Report) -> str:
@@ -42,7 +45,7 @@ def markdown_report(report: Report) -> str:
             _table(
                 ["search", "protocol", "queries", definition(MAIN_METRIC).title, "chance", *baselines], lines, left=2
             ),
-            f"{definition(MAIN_METRIC).title} in percent. {_MARKS}",
+            f"{definition(MAIN_METRIC).title} in percent. {_MARKS if baselines else _MARKS_ALONE}",
             *map(_escaped, summary.warnings(report)),
         ]
     )
@@ -56,30 +59,26 @@ def markdown_comparison(comparison: Comparison) -> str:
         [line.title, line.protocol, *(_cell(cell) for cell in line.cells), line.chance, *line.baselines]
         for line in shown
     ]
-    trained = [
-        [
-            name,
-            model.size,
-            "not known" if model.cost.parameters is None else f"{model.cost.parameters:,}",
-            f"{model.steps:,}",
-            f"{model.train_rows:,}",
-            counted(len(model.seeds), "seed"),
-            f"{model.training_seconds:,.0f}",
-        ]
-        for name, model in comparison.methods.items()
-    ]
+    marks = _MARKS if any(line.baselines for line in comparison.lines) else _MARKS_ALONE
     return "\n\n".join(
         [
             _table(["search", "protocol", *names, "chance", *baselines], lines, left=2),
-            f"{definition(MAIN_METRIC).title} in percent. Bold: the best of a line. {_MARKS}",
+            f"{definition(MAIN_METRIC).title} in percent. Bold: the best of a line. {marks}",
             *map(_escaped, comparison.notes),
             _table(
                 ["method", "size", "parameters", "steps", "training rows", "seeds", "seconds of training"],
-                trained,
+                [_made(name, model) for name, model in comparison.methods.items()],
                 left=2,
             ),
         ]
     )
+
+
+def _made(name: str, model: ModelFacts) -> list[str]:
+    trained = (f"{model.steps:,}", f"{model.train_rows:,}", f"{model.training_seconds:,.0f}")
+    steps, rows, seconds = trained if origin(model.variant) == "method" else (MISSING,) * 3
+    parameters = "not known" if model.cost.parameters is None else f"{model.cost.parameters:,}"
+    return [name, model.size, parameters, steps, rows, counted(len(model.seeds), "seed"), seconds]
 
 
 def _cell(cell: Shown) -> str:

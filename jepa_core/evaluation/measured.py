@@ -58,9 +58,9 @@ class Measured:
     column's; NaN in rows of classes that no query has."""
 
 
-def to_table(measured: Measured) -> pd.DataFrame:
+def to_table(columns: Columns) -> pd.DataFrame:
     """Values of queries as a table, float32, a row a query in the task's order."""
-    return pd.DataFrame({name: np.asarray(measured.columns[name], np.float32) for name in COLUMNS})
+    return pd.DataFrame({name: np.asarray(columns[name], np.float32) for name in COLUMNS})
 
 
 def from_table(table: pd.DataFrame) -> dict[str, np.ndarray]:

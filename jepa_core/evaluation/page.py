@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jepa_core.evaluation.definitions import definition
-from jepa_core.evaluation.results import Figure
-from jepa_core.evaluation.verdict import SIGNS, WORDS, Verdict, verdict
-from jepa_core.evaluation.wording import MISSING, interval, spread
+from jepa_core.evaluation.results import Classification, Figure
+from jepa_core.evaluation.verdict import SIGNS, Verdict, classification_verdict, verdict, words
+from jepa_core.evaluation.wording import MISSING, interval, percent, spread
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Shown:
     """Deviation over the seeds; empty for one."""
 
     interval: str
-    """Both ends."""
+    """Both ends; empty where there is none."""
 
     verdict: Verdict
     """What it is worth."""
@@ -61,7 +61,13 @@ def shown(figure: Figure, rivals: Mapping[str, float], best: bool = False) -> Sh
     """A figure as a cell."""
     found = verdict(figure, rivals)
     text = definition(figure.metric).text(figure.value)
-    return Shown(text, spread(figure), interval(figure), found, SIGNS[found], WORDS[found], best)
+    return Shown(text, spread(figure), interval(figure), found, SIGNS[found], words(found, rivals), best)
+
+
+def shown_share(one: Classification, rivals: Mapping[str, float], best: bool = False) -> Shown:
+    """A classification as a cell."""
+    found = classification_verdict(one, rivals)
+    return Shown(percent(one.value), spread(one), "", found, SIGNS[found], words(found, rivals), best)
 
 
 def row(title: str, figure: Figure, rivals: Mapping[str, float], baselines: Sequence[str]) -> Row:

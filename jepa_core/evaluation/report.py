@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from jepa_core import atomic
+from jepa_core.evaluation.picture_files import write_pictures
 from jepa_core.evaluation.report_json import ReportError, from_json, to_json
 from jepa_core.evaluation.report_page import report_page
 from jepa_core.evaluation.results import Report, Search
@@ -18,8 +19,7 @@ def write_report(
 ) -> None:
     """Writes a report's files atomically; what stood in the folder goes.
 
-    These are `report.json`, `report.html`, `<stem>.parquet` for each table and `<number>-<caption>.png` for each
-    picture.
+    These are `report.json`, `report.html`, `<stem>.parquet` for each table and the pictures (`write_pictures`).
 
     Args:
         folder: takes them.
@@ -40,8 +40,7 @@ def write_report(
         (temporary / "report.html").write_text(page, encoding="utf-8")
         for stem, table in queries.items():
             table.to_parquet(temporary / f"{stem}.parquet", index=False)
-        for number, (caption, png) in enumerate(pictures.items(), start=1):
-            (temporary / f"{number:02d}-{_slug(caption)}.png").write_bytes(png)
+        write_pictures(temporary, pictures)
 
 
 def read_report(folder: Path) -> Report:
@@ -67,7 +66,3 @@ def read_queries(folder: Path, search: Search) -> pd.DataFrame:
     if not path.exists():
         raise ReportError(f"no values of single queries at {path}; make the benchmark again")
     return pd.read_parquet(path)
-
-
-def _slug(caption: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", caption.lower()).strip("-")[:60].strip("-")

@@ -10,13 +10,16 @@ from jepa_core.evaluation.definitions import (
     MAIN_METRICS,
     PAIRS,
     PROTOCOLS,
+    RULES,
+    chance_words,
     definition,
     described,
 )
-from jepa_core.evaluation.page import Row, embedded, render, row
+from jepa_core.evaluation.origin import origin, redone
+from jepa_core.evaluation.page import Row, Shown, embedded, render, row, shown_share
 from jepa_core.evaluation.published_table import published_tables
 from jepa_core.evaluation.results import Classification, Report, Result
-from jepa_core.evaluation.wording import baseline_figures, figure_of, search_label
+from jepa_core.evaluation.wording import MISSING, baseline_figures, baseline_shares, figure_of, percent, search_label
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,31 @@ class Block:
     gallery_size: int
     """Patches that a query chooses from."""
 
+    unanswerable: int
+    """Queries without a relevant patch to find."""
+
     main: tuple[Row, ...]
     """Figures that are shown at once."""
 
     every: tuple[Row, ...]
     """All figures."""
+
+
+@dataclass(frozen=True)
+class ClassificationRow:
+    """A classification with what it has to beat."""
+
+    asked: Classification
+    """What was predicted from what."""
+
+    figure: Shown
+    """The figure."""
+
+    chance: str
+    """The floor."""
+
+    baselines: tuple[str, ...]
+    """In the order of the columns; a dash where a baseline was not run."""
 
 
 def report_page(report: Report, pictures: Mapping[str, bytes]) -> str:
@@ -64,12 +87,16 @@ def report_page(report: Report, pictures: Mapping[str, bytes]) -> str:
         main_title=definition(MAIN_METRIC).title,
         protocols=_by_protocol([_block(report, result, baselines) for result in serving]),
         others=[_block(report, result, baselines) for result in report.results if not result.serves],
-        classification=[(one, _over_seeds(one)) for one in report.classification],
+        classification=[_classification(report, one, baselines) for one in report.classification],
         published=published_tables(report),
         pictures=embedded(pictures),
         definitions=described(metrics),
         protocol_words=PROTOCOLS,
         pair_words=PAIRS,
+        rules=RULES,
+        chance_words=chance_words(report.data.multi_label),
+        origin=origin(report.model.variant),
+        again=redone(report.model.variant),
         config=_readable(report.model.config),
         recipe=_readable(report.model.recipe),
     )
@@ -101,6 +128,7 @@ def _block(report: Report, result: Result, baselines: Sequence[str]) -> Block:
         head=result.head,
         queries=result.queries,
         gallery_size=result.gallery_size,
+        unanswerable=result.unanswerable,
         main=tuple(rows[metric] for metric in MAIN_METRICS if metric in rows),
         every=tuple(rows.values()),
     )
@@ -113,11 +141,10 @@ def _by_protocol(blocks: Sequence[Block]) -> dict[str, list[Block]]:
     return found
 
 
-def _over_seeds(one: Classification) -> str:
-    if len(one.seeds) < 2:
-        return ""
-    deviation = (sum((seed - one.value) ** 2 for seed in one.seeds) / (len(one.seeds) - 1)) ** 0.5
-    return f"± {100 * deviation:.1f}"
+def _classification(report: Report, one: Classification, baselines: Sequence[str]) -> ClassificationRow:
+    rivals = baseline_shares(report, one)
+    others = tuple(percent(rivals[name]) if name in rivals else MISSING for name in baselines)
+    return ClassificationRow(one, shown_share(one, rivals), percent(one.chance), others)
 
 
 def _readable(record: Mapping[str, object]) -> str:

@@ -35,7 +35,6 @@ def report_pictures(data: LabelledSet, report: Report, outcome: Outcome, vectors
 def _map(data: LabelledSet, vectors: Vectors) -> dict[str, bytes]:
     rows = data.labelled_rows("test")
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ON_MAP)).astype(int))]
-    names = [", ".join(data.label_names(int(row))) for row in rows]
     by_sensor = {
         sensor.name: vectors[sensor.name][serving("cross" if len(data.sensors) > 1 else "same", vectors[sensor.name])]
         for sensor in data.sensors
@@ -44,13 +43,25 @@ def _map(data: LabelledSet, vectors: Vectors) -> dict[str, bytes]:
     if len(sizes) > 1 or not any(np.ptp(found[rows], axis=0).any() for found in by_sensor.values()):
         return {}  # vectors that do not compare, or that are all alike
     title = "Descriptors on their first two principal components"
+    if data.multi_label:
+        title += ", each coloured by its rarest class in the test split"
     figure = descriptor_map(
         title,
         np.concatenate([found[rows] for found in by_sensor.values()]),
-        names * len(by_sensor),
+        map_classes(data, rows) * len(by_sensor),
         [name for name in by_sensor for _ in rows],
     )
     return {title: png(figure)}
+
+
+def map_classes(data: LabelledSet, rows: np.ndarray) -> list[str]:
+    """The class that each labelled row is coloured by: of several the one that fewest test rows have.
+
+    Combinations of classes would be nearly as many as rows, and the rarest class says most of a patch.
+    """
+    frequency = data.labels[data.labelled_rows("test")].sum(axis=0)
+    rarest = np.where(data.labels[rows], frequency, len(data) + 1).argmin(axis=1)
+    return [data.classes[column] for column in rarest]
 
 
 def _found(data: LabelledSet, hits: Hits) -> Found:

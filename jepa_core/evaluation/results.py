@@ -51,10 +51,7 @@ class Figure:
     @property
     def spread(self) -> float | None:
         """Standard deviation over the seeds, of a sample; None for one seed."""
-        if len(self.seeds) < 2:
-            return None
-        mean = sum(self.seeds) / len(self.seeds)
-        return float((sum((seed - mean) ** 2 for seed in self.seeds) / (len(self.seeds) - 1)) ** 0.5)
+        return _deviation(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,9 @@ class Result:
 
     gallery_size: int
     """Patches that a query chooses from."""
+
+    unanswerable: int
+    """Queries without a relevant patch to find, which recall, mAP, R-precision and nDCG leave out."""
 
     figures: tuple[Figure, ...]
     """In the order of `evaluation.metrics.METRICS`."""
@@ -147,6 +147,16 @@ class Classification:
     chance: float
     """What answering at random, or with the most frequent class, gives; the better of both."""
 
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over the seeds, of a sample; None for one seed."""
+        return _deviation(self.seeds)
+
+    @property
+    def question(self) -> tuple[str, str, float, str]:
+        """What two reports have in common that answer the same: sensor, classifier, share of the labels, metric."""
+        return self.sensor, self.classifier, self.share, self.metric
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -205,7 +215,7 @@ class ModelFacts:
     """What made the descriptors."""
 
     variant: str
-    """Name of the method or of the baseline."""
+    """Name of the method, of the baseline or of a user's model."""
 
     models: tuple[str, ...]
     """Fingerprints, one a seed."""
@@ -223,10 +233,10 @@ class ModelFacts:
     """How it was trained; empty for what was not."""
 
     train_rows: int
-    """Rows that it was trained or fitted on; 0 for neither."""
+    """Rows that a method was trained on; 0 for baselines, and for users' models, of which it is not known here."""
 
     steps: int
-    """Training steps."""
+    """Training steps; 0 likewise."""
 
     training_seconds: float
     """Of all training steps, mean over the seeds."""
@@ -282,3 +292,10 @@ class Report:
 
     surroundings: Surroundings
     """Where and when."""
+
+
+def _deviation(seeds: tuple[float, ...]) -> float | None:
+    if len(seeds) < 2:
+        return None
+    mean = sum(seeds) / len(seeds)
+    return float((sum((seed - mean) ** 2 for seed in seeds) / (len(seeds) - 1)) ** 0.5)

@@ -7,6 +7,7 @@ import numpy as np
 
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.evaluation.chance import expected_f1
+from jepa_core.evaluation.definitions import MAIN_METRIC
 from jepa_core.evaluation.intervals import figures
 from jepa_core.evaluation.measured import Columns, Measured
 from jepa_core.evaluation.metrics import measure
@@ -19,8 +20,6 @@ from jepa_core.vectors import Purpose, serving
 
 _SEED = 0
 """Of the resampling of queries; the same for all that is compared."""
-
-_MAIN = "f1_a@5"
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,7 @@ def run_searches(data: LabelledSet, by_seed: Sequence[Vectors], name: str) -> Ou
             serves=head == serving(plan.purpose, by_seed[0][plan.search.query]),
             queries=len(plan.queries),
             gallery_size=len(plan.gallery) - int((plan.left_out != NONE).any()),
+            unanswerable=measured[0].unanswerable,
             figures=figures(measured, tasks[0], np.random.default_rng(_SEED)),
         )
         results.append(result)
@@ -111,7 +111,7 @@ def _details(data: LabelledSet, plan: Plan, measured: Measured, chance: np.ndarr
     labels = data.labels[plan.queries]
     present = np.flatnonzero(labels.any(axis=0))
     of_class = [labels[:, column] for column in present]
-    values = measured.columns[_MAIN]
+    values = measured.columns[MAIN_METRIC]
     return Details(
         search=plan.search,
         classes=tuple(data.classes[column] for column in present),
@@ -128,4 +128,4 @@ def _details(data: LabelledSet, plan: Plan, measured: Measured, chance: np.ndarr
 def _hits(plan: Plan, measured: Measured) -> Hits:
     found = measured.top_rows
     rows = np.where(found == NONE, NONE, plan.gallery[found])
-    return Hits(plan.search, plan.queries, rows, measured.top_cosines, measured.columns[_MAIN])
+    return Hits(plan.search, plan.queries, rows, measured.top_cosines, measured.columns[MAIN_METRIC])

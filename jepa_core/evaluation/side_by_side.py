@@ -7,17 +7,16 @@ import numpy as np
 
 from jepa_core.baselines.registry import BASELINES
 from jepa_core.errors import JepaError
-from jepa_core.evaluation.comparison import Comparison, Difference, compare
+from jepa_core.evaluation.compared import Comparison, Difference
+from jepa_core.evaluation.comparison import compare
 from jepa_core.evaluation.comparison_page import write_comparison
+from jepa_core.evaluation.definitions import WATCHED_METRICS
 from jepa_core.evaluation.measured import from_table
 from jepa_core.evaluation.report import read_queries, read_report
 from jepa_core.evaluation.results import Report, Search
 from jepa_core.evaluation.significance import compare as compare_queries
 from jepa_core.evaluation.significance import holm
 from jepa_core.store import Store
-
-METRICS = ("f1_a@5", "map")
-"""What is tested."""
 
 _SEED = 0
 """Of resampling and permutation."""
@@ -41,36 +40,49 @@ def side_by_side(store: Store, variants: Sequence[str]) -> Comparison:
 
 
 def reported(store: Store, like: Report) -> list[str]:
-    """Methods with a readable report on the data and sensors of another, itself included; baselines left out."""
+    """Methods, by their own names, whose reports compare with another, itself included; baselines left out."""
     names = []
     for file in sorted(store.comparison.parent.glob("*/report.json")):
-        if file.parent.name in BASELINES or file.parent == store.comparison:
-            continue
         try:
             report = read_report(file.parent)
+            variant = report.model.variant
+            if variant in BASELINES or file.parent != store.benchmark(variant):
+                continue  # a copy that somebody kept has another folder than its method's
+            if report.fingerprint != like.fingerprint:
+                _make_sure_alike(store, like, report)
         except JepaError:
-            continue
-        if (report.data.version, report.data.sensors) == (like.data.version, like.data.sensors):
-            names.append(file.parent.name)
+            continue  # damaged, of other searches, or by another version of this code: nothing to do with this one
+        names.append(variant)
     return names
 
 
+def _make_sure_alike(store: Store, like: Report, report: Report) -> None:
+    compare([like, report])
+    # All tables of a report have the same columns.
+    from_table(read_queries(store.benchmark(report.model.variant), report.results[0].search))
+
+
 def _differences(store: Store, reports: Sequence[Report]) -> list[Difference]:
-    """Of each pair of methods in each search within the test split, corrected over all of a metric."""
+    """Of each pair of methods in each search within the test split, corrected over the pairs.
+
+    Over all searches as well, the correction would soon multiply p by more than the number of swaps: nothing could be
+    settled whatever the methods. A reader of one table asks about its pairs only.
+    """
     names = [report.model.variant for report in reports]
+    pairs = list(combinations(names, 2))
     found = []
-    for metric in METRICS:
-        tested = []
+    for metric in WATCHED_METRICS:
         for search in _searches(reports[0], metric):
             columns = {name: from_table(read_queries(store.benchmark(name), search)) for name in names}
-            for one, other in combinations(names, 2):
-                generator = np.random.default_rng(_SEED)
-                tested.append((search, one, other, compare_queries(columns[one], columns[other], metric, generator)))
-        corrected = holm([test.p_value for *_, test in tested])
-        found += [
-            Difference(metric, search, one, other, test.difference, test.low, test.high, test.p_value, p)
-            for (search, one, other, test), p in zip(tested, corrected, strict=True)
-        ]
+            tests = [
+                compare_queries(columns[one], columns[other], metric, np.random.default_rng(_SEED))
+                for one, other in pairs
+            ]
+            corrected = holm([test.p_value for test in tests])
+            found += [
+                Difference(metric, search, one, other, test.difference, test.low, test.high, test.p_value, p)
+                for (one, other), test, p in zip(pairs, tests, corrected, strict=True)
+            ]
     return found
 
 

@@ -17,6 +17,9 @@ _ENUMERATED = 12
 _PERMUTATIONS = 9_999
 """Random swaps beyond."""
 
+SMALLEST_P = 1 / (_PERMUTATIONS + 1)
+"""No test can give less: of n queries that differ, at least 2 of the 2^n swaps are as extreme as what was seen."""
+
 _CELLS = 4_000_000
 """Swaps held at once, 32 MB."""
 

@@ -1,17 +1,18 @@
 """What a report says, in a few plain sentences."""
 
 from jepa_core.evaluation.definitions import MAIN_METRIC, definition
-from jepa_core.evaluation.results import Figure, Report, Result
-from jepa_core.evaluation.verdict import WORDS, Verdict, verdict
+from jepa_core.evaluation.origin import knows_one_sensor, origin, redone
+from jepa_core.evaluation.results import ModelFacts, Report, Result
+from jepa_core.evaluation.verdict import Verdict, verdict, words
 from jepa_core.evaluation.wording import (
     baseline_figures,
     counted,
     figure_of,
     full_label,
     interval,
-    know_one_sensor,
     listed,
     percent,
+    searches_across,
     sensor_label,
     spread,
 )
@@ -36,17 +37,23 @@ def main_result(report: Report) -> Result | None:
 
 def what(report: Report) -> str:
     """What was tested, and how it was made."""
-    data, model = report.data, report.model
+    data = report.data
     classes = counted(len(data.classes), "class", "classes")
     several = "several a patch" if data.multi_label else "one a patch"
-    trained = (
-        f"trained or fitted on {counted(model.train_rows, 'row')}, {counted(model.steps, 'step')}, "
-        f"{counted(len(model.seeds), 'seed')}"
-        if model.train_rows
-        else "not trained"
-    )
     sensors = listed([sensor_label(name) for name in data.sensors])
-    return f"{model.variant} ({trained}) searches {data.name}: {sensors}, {classes}, {several}."
+    return f"{report.model.variant} ({made(report.model)}) searches {data.name}: {sensors}, {classes}, {several}."
+
+
+def made(model: ModelFacts) -> str:
+    """How what is judged came about, as far as it is known."""
+    if origin(model.variant) == "baseline":
+        return "a baseline"
+    if origin(model.variant) == "user":
+        return "a model of the user's, its training not known here"
+    return (
+        f"trained on {counted(model.train_rows, 'row')}, {counted(model.steps, 'step')}, "
+        f"{counted(len(model.seeds), 'seed')}"
+    )
 
 
 def main_sentence(report: Report) -> str:
@@ -64,15 +71,7 @@ def main_sentence(report: Report) -> str:
     if rivals:
         best = max(rivals, key=lambda name: rivals[name])
         sentence += f", the best baseline, {best}, {percent(rivals[best])} %"
-    return f"{sentence}: {WORDS[verdict(figure, rivals)] if rivals else _alone(figure)}."
-
-
-def _alone(figure: Figure) -> str:
-    return {
-        "beats": "beats chance",
-        "unsettled": "better than chance, but its interval reaches it",
-        "fails": "does not beat chance",
-    }[verdict(figure, {})]
+    return f"{sentence}: {words(verdict(figure, rivals), rivals)}."
 
 
 def verdicts(report: Report) -> dict[Verdict, list[str]]:
@@ -109,11 +108,12 @@ def warnings(report: Report) -> list[str]:
             f"The sample has {counted(queries, 'test query', 'test queries')}. These figures prove that the "
             "chain runs; they do not show how good the method is."
         )
-    if know_one_sensor(report.results):
+    if knows_one_sensor(report.model.variant) and searches_across(report):
         said.append(
             f"{report.model.variant} knows one sensor at a time: its descriptors of two sensors have nothing in "
             "common, and across sensors its figures should lie at chance."
         )
-    if len(report.model.seeds) == 1:
-        said.append("One seed: the intervals are over queries, and another training would give other figures.")
+    again = redone(report.model.variant)
+    if again and len(report.model.seeds) == 1:
+        said.append(f"One seed: the intervals are over queries, and another {again} would give other figures.")
     return said + list(report.data.notes)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from jepa_core.evaluation.definitions import definition
-from jepa_core.evaluation.results import Figure, Report, Result, Search
+from jepa_core.evaluation.results import Classification, Figure, Report, Result, Search
 from jepa_core.sensors import SENSORS
 
 MISSING = "—"
@@ -49,7 +49,7 @@ def interval(figure: Figure) -> str:
     return f"{shown.text(figure.low)} to {shown.text(figure.high)}"
 
 
-def spread(figure: Figure) -> str:
+def spread(figure: Figure | Classification) -> str:
     """`± ` and the deviation over the seeds, in points; empty for one seed."""
     return "" if figure.spread is None else f"± {definition(figure.metric).text(figure.spread)}"
 
@@ -80,7 +80,16 @@ def baseline_figures(report: Report, search: Search, metric: str) -> Mapping[str
     return found
 
 
-def know_one_sensor(results: tuple[Result, ...]) -> bool:
-    """Whether searches across sensors are served by descriptors that were made for one sensor each."""
-    across = [result for result in results if result.serves and result.search.query != result.search.gallery]
-    return bool(across) and all(result.head == "same" for result in across)
+def baseline_shares(report: Report, asked: Classification) -> Mapping[str, float]:
+    """What each baseline reaches in a classification, by its name; its kind of descriptor may be another."""
+    return {
+        name: one.value
+        for name, found in report.baseline_classification.items()
+        for one in found
+        if one.question == asked.question
+    }
+
+
+def searches_across(report: Report) -> bool:
+    """Whether a search from one sensor to another is among those that serve."""
+    return any(result.serves and result.search.query != result.search.gallery for result in report.results)

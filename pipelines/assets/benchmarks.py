@@ -13,7 +13,7 @@ from pipelines.resources import Tracking, Workspace
 from pipelines.stage import StageInputs, StageResult, run_stage
 
 if TYPE_CHECKING:
-    from jepa_core.evaluation.results import Report, Result
+    from jepa_core.evaluation.results import Report, Search
 
 EXPERIMENT = "benchmarks"
 
@@ -104,7 +104,7 @@ def report_figures(report: "Report") -> dict[str, float]:
     """Every figure by the name that MLflow has it under."""
     figures = {}
     for result in report.results:
-        name = search_name(result) + ("" if result.serves else f"/{result.head}_head")
+        name = search_name(result.search) + ("" if result.serves else f"/{result.head}_head")
         for figure in result.figures:
             figures[f"{metric_name(figure.metric)}/{name}"] = figure.value
             if result.serves:
@@ -114,7 +114,7 @@ def report_figures(report: "Report") -> dict[str, float]:
     for baseline, results in report.baselines.items():
         for result in results:
             for figure in result.figures:
-                figures[f"{metric_name(figure.metric)}_{baseline}/{search_name(result)}"] = figure.value
+                figures[f"{metric_name(figure.metric)}_{baseline}/{search_name(result.search)}"] = figure.value
     for found in report.classification:
         share = f"{100 * found.share:g}_percent_of_labels"
         metric = found.metric.replace(" ", "_")
@@ -122,9 +122,8 @@ def report_figures(report: "Report") -> dict[str, float]:
     return figures
 
 
-def search_name(result: "Result") -> str:
+def search_name(search: "Search") -> str:
     """A search as part of a metric's name."""
-    search = result.search
     return f"{search.query}_to_{search.gallery}/{search.protocol}/{search.pair}".replace(" ", "_")
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from jepa_core.store import Store
-from pipelines.assets.benchmarks import EXPERIMENT, metric_name, shown_pictures
+from pipelines.assets.benchmarks import EXPERIMENT, metric_name, search_name, shown_pictures
 from pipelines.chain import comparison_stage
 from pipelines.resources import Tracking, Workspace
 from pipelines.stage import StageInputs, StageResult, run_stage
 
 if TYPE_CHECKING:
-    from jepa_core.evaluation.comparison import Comparison
+    from jepa_core.evaluation.compared import Comparison
 
 
 def comparison_asset(variants: Sequence[str]) -> dg.AssetsDefinition:
@@ -62,8 +62,7 @@ def _result(store: Store, comparison: "Comparison", link: str) -> StageResult:
 def _figures(comparison: "Comparison") -> dict[str, float]:
     figures = {}
     for line in comparison.lines:
-        search = line.search
-        name = f"{search.query}_to_{search.gallery}/{search.protocol}/{search.pair}".replace(" ", "_")
+        name = search_name(line.search)
         columns = {variant: figure.value for variant, figure in line.figures.items()}
         columns |= {"chance": line.chance, **line.baselines}
         figures.update({f"{metric_name(line.metric)}/{name}/{column}": value for column, value in columns.items()})

@@ -130,7 +130,7 @@ def test_mlflow_holds_the_runs_linked_both_ways_with_curves_and_an_alias(base):
     (benchmark,) = client.search_runs([client.get_experiment_by_name("benchmarks").experiment_id])
     report = read_report(workspace.store().benchmark("crjepa"))
     for result in report.results:
-        name = search_name(result) + ("" if result.serves else f"/{result.head}_head")
+        name = search_name(result.search) + ("" if result.serves else f"/{result.head}_head")
         for figure in result.figures:
             assert benchmark.data.metrics[f"{metric_name(figure.metric)}/{name}"] == figure.value
     assert benchmark.data.metrics["f1_a_at_5_chance/sentinel1_to_sentinel2/test/removed"] > 0

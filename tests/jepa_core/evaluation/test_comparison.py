@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from jepa_core.evaluation.comparison import Difference, column_names, compare
+from jepa_core.evaluation.compared import Difference
+from jepa_core.evaluation.comparison import column_names, compare
 from jepa_core.evaluation.comparison_page import comparison_page, write_comparison
 from jepa_core.evaluation.markdown import markdown_comparison
 from jepa_core.evaluation.report_json import ReportError
@@ -55,7 +56,7 @@ def test_a_line_a_search_and_metric_a_column_a_method_with_the_figures_that_serv
     }
     assert list(comparison.methods) == ["ijepa", "xjepa", "crjepa"]
     assert len(comparison.lines) == 10 * 30 + 2 * 4
-    assert all(line.baselines == {"band statistics": 0.4, "untrained": 0.35} for line in lines)
+    assert all(line.baselines == {"band-statistics": 0.4, "random-encoder": 0.35} for line in lines)
 
 
 def test_the_best_of_each_line_and_what_the_others_are_worth(comparison):
@@ -136,34 +137,68 @@ def test_the_notes_name_seeds_trainings_that_differ_and_methods_that_know_one_se
     said = list(comparison.notes)
     assert said[0].startswith("One seed of ijepa and xjepa:")
     assert said[1] == "The methods differ in seeds, see the table of their trainings."
-    assert said[2].startswith("The networks of ijepa know one sensor each")
+    assert said[2].startswith("By ijepa each sensor is described apart")
     assert said[3:] == ["Splits are of our making."]
-    alike = compare([report("a", seeds=(1, 2)), report("b", seeds=(1, 2))])
+    alike = compare([report("crjepa", seeds=(1, 2)), report("xjepa", seeds=(1, 2))])
     assert alike.notes == ("Splits are of our making.",)
-    differing = compare([report("a", seeds=(1, 2)), report("b", seeds=(1, 2), size="small", steps=9, train_rows=8)])
+    differing = compare(
+        [report("crjepa", seeds=(1, 2)), report("xjepa", seeds=(1, 2), size="small", steps=9, train_rows=8)]
+    )
     assert differing.notes[0].startswith("The methods differ in size, training rows and training steps")
 
 
+def test_of_models_of_users_neither_training_nor_sensors_are_claimed():
+    users = report("timm:croma", heads=("same",), other_head=False, size="", train_rows=0, steps=0)
+    both = compare([report("crjepa", seeds=(1, 2)), users])
+    assert both.notes == ("Splits are of our making.",)
+    line = Page(comparison_page(both, {})).table("Size and training").line("timm:croma")
+    assert [cell.text for cell in line[3:7]] == ["—", "—", "1", "—"]
+    assert "| timm:croma |  | 3,319,680 | — | — | 1 seed | — |" in markdown_comparison(both)
+
+
+def test_classification_is_there_a_column_a_method(page):
+    table = page.table("Trained on the training split")
+    knn = table.line("sentinel1", "k-NN", "100 %", "micro mAP")
+    assert [cell.text for cell in knn[4:]] == [
+        *["61.0, best of the line"] * 2, "61.0 ± 0.0, best of the line", "30.0", "50.0", "45.0",
+    ]  # fmt: skip
+    probe = table.line("sentinel1", "linear probe", "1 %", "macro mAP")
+    assert all(cell.attributes["class"] == "fails plain best" for cell in probe[4:7])
+
+
+def test_classification_marks_the_best_and_what_is_no_better_than_a_baseline():
+    made = report("mae", baselines=(("band-statistics", 0.45),))
+    found = tuple(replace(one, value=one.value - 0.1) for one in made.classification)
+    both = compare([REPORTS[2], replace(made, classification=found)])
+    first = both.classification[0]
+    assert first.best == {"crjepa"}
+    assert first.baselines == {"band-statistics": pytest.approx(0.55), "random-encoder": pytest.approx(0.45)}
+    line = Page(comparison_page(both, {})).table("Trained on the training split").rows[1]
+    assert [cell.attributes["class"] for cell in line[4:6]] == ["beats plain best", "fails plain"]
+    without = compare([REPORTS[2], replace(made, classification=())])
+    assert without.classification == ()
+
+
 def test_where_reports_disagree_on_a_baseline_the_best_is_shown_and_said():
-    other = report("mae", baselines=(("band statistics", 0.45),))
+    other = report("mae", baselines=(("band-statistics", 0.45),))
     both = compare([REPORTS[1], other])
-    assert main(both)[0].baselines == {"band statistics": 0.45, "untrained": 0.35}
-    assert any("different figures for band statistics" in note for note in both.notes)
+    assert main(both)[0].baselines == {"band-statistics": 0.45, "random-encoder": 0.35}
+    assert any("different figures for band-statistics" in note for note in both.notes)
 
 
 def test_a_baseline_among_the_methods_is_no_column_twice_and_not_held_against_itself():
-    baseline = report("band statistics", [0.4] * 10, baselines=(), other_head=False)
+    baseline = report("band-statistics", [0.4] * 10, baselines=(), other_head=False)
     both = compare([REPORTS[1], baseline])
     page = Page(comparison_page(both, {}))
     assert [cell.text for cell in page.tables[0].rows[0]] == [
         "search",
         "protocol",
         "xjepa",
-        "band statistics",
+        "band-statistics",
         "chance",
-        "untrained",
+        "random-encoder",
     ]
-    assert main(both)[0].verdict("band statistics") == "beats"
+    assert main(both)[0].verdict("band-statistics") == "beats"
 
 
 def test_the_page_is_well_made_and_marks_the_best_and_what_beats_nothing(page):
@@ -208,6 +243,15 @@ def test_without_differences_there_is_no_such_section():
     assert "Which differences are settled" not in comparison_page(compare(REPORTS), {})
 
 
+def test_the_page_says_what_the_correction_spans_and_how_small_p_can_be(page):
+    text = " ".join(page.text.split())
+    assert "within one search and one metric: here 3 pairs." in text
+    assert (
+        "At most 9,999 swaps are tried, so that no p is below 0.0001, and the smallest of 3 is at least 0.0003" in text
+    )
+    assert "standard error below 0.0005" in text
+
+
 def test_how_the_methods_were_made_is_beside_them(page):
     table = page.table("Size and training")
     assert [cell.text for cell in table.line("crjepa")] == [
@@ -219,8 +263,8 @@ def test_files_hold_lines_with_best_and_verdicts_and_a_chart_a_search(tmp_path):
     made = [replace(one, details=tuple(d for d in one.details if d.search in SEARCHES[2:4])) for one in REPORTS[:2]]
     write_comparison(tmp_path / "c", compare(made))
     assert sorted(os.listdir(tmp_path / "c")) == [
-        "recall-test-sentinel1-sentinel2-kept.png",
-        "recall-test-sentinel1-sentinel2-removed.png",
+        "01-recall-by-rank-s1-s2-paired-patch-kept-test.png",
+        "02-recall-by-rank-s1-s2-paired-patch-removed-test.png",
         "report.html",
         "report.json",
     ]
@@ -251,4 +295,4 @@ def test_the_main_table_as_markdown(comparison):
         "| **46.0** ± 1.0 (44.0 to 48.0) | 30.0 | 40.0 | 35.0 |"
     ) in table
     assert "| crjepa | tiny | 3,319,680 | 300 | 240 | 3 seeds | 61 |" in table
-    assert "The networks of ijepa know" in table
+    assert "By ijepa each sensor is described apart" in table

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jepa_core.evaluation import metrics
-from jepa_core.evaluation.definitions import MAIN_METRICS, PAIRS, PROTOCOLS, definition, described
+from jepa_core.evaluation.definitions import MAIN_METRICS, PAIRS, PROTOCOLS, RULES, definition, described
 from jepa_core.evaluation.results import Search
 from jepa_core.evaluation.verdict import verdict
 from jepa_core.evaluation.wording import file_stem, full_label, listed
@@ -57,6 +57,15 @@ def test_all_protocols_and_what_becomes_of_pairs_are_in_words():
     for search in searches(TWO):
         assert len(PROTOCOLS[search.protocol]) > 20
         assert len(PAIRS[search.pair]) > 20
+
+
+def test_denominators_gains_and_what_is_left_out_are_in_words():
+    assert "divided by min(R, k)" in definition("map@5").words
+    for part in ("number of labels that it shares", "log2(rank + 1)", "ideal order"):
+        assert part in definition("ndcg@10").words
+    said = " ".join(RULES.values())
+    for part in ("k exceeds", "Left out of recall, mAP, R-precision and nDCG", "drawn at random"):
+        assert part in said
 
 
 def test_the_three_f1_come_in_the_order_that_their_words_claim():

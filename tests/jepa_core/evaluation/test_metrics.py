@@ -240,7 +240,7 @@ def test_more_classes_than_a_word_holds():
 
 def test_values_of_queries_survive_their_table(tmp_path):
     measured = measure(random_task(6, queries=9, partners=0.5))
-    table = to_table(measured)
+    table = to_table(measured.columns)
     assert set(table.dtypes.astype(str)) == {"float32"}
     table.to_parquet(tmp_path / "queries.parquet")
     back = from_table(table.assign(patch="a"))
@@ -252,7 +252,7 @@ def test_values_of_queries_survive_their_table(tmp_path):
 
 
 def test_a_table_that_lacks_columns_or_rows_is_refused():
-    table = to_table(measure(random_task(6)))
+    table = to_table(measure(random_task(6)).columns)
     with pytest.raises(MetricsError, match="lacks 1 columns, map first"):
         from_table(table.drop(columns="map"))
     with pytest.raises(MetricsError, match="has no rows"):

@@ -33,7 +33,7 @@ REPORTS = {
     "several seeds": report(values=VALUES, seeds=(0, 1, 2)),
     "one sensor": single_sensor(),
     "hostile names": hostile(),
-    "a baseline itself": report("band statistics", baselines=(), seeds=(), models=("b" * 64,), train_rows=0, steps=0),
+    "a baseline itself": report("band-statistics", baselines=(), seeds=(), models=("b" * 64,), train_rows=0, steps=0),
 }
 
 
@@ -148,8 +148,8 @@ def test_the_overview_holds_the_main_figures_and_marks_what_they_are_worth():
         "protocol",
         "figure (95 % interval)",
         "chance",
-        "band statistics",
-        "untrained",
+        "band-statistics",
+        "random-encoder",
     ]
     assert len(table.rows) == 11
     marks = [row[2].attributes["class"] for row in table.rows[1:]]
@@ -198,12 +198,49 @@ def test_classification_has_its_seeds_and_a_red_mark_where_chance_is_as_good():
     table = _page().table("Trained on the training split")
     knn, probe = table.rows[1:]
     assert [cell.text for cell in knn] == [
-        "sentinel1", "same", "k-NN", "100 %", "240", "120", "micro mAP", "61.0 ± 0.0", "30.0",
+        "sentinel1", "same", "k-NN", "100 %", "240", "120", "micro mAP", "61.0 ± 0.0", "30.0", "50.0", "45.0",
     ]  # fmt: skip
-    assert "class" not in knn[7].attributes
+    assert knn[7].attributes["class"] == "beats"
     assert probe[7].attributes["class"] == "fails"
-    assert probe[7].text == "✗ 20.0, does not beat chance"
+    assert probe[7].text == "✗ 20.0, does not beat chance and every baseline"
+    # Better than chance, and yet no better than one baseline.
+    beaten = report(seeds=(0, 1, 2), baselines=(("band-statistics", 0.51), ("random-encoder", 0.35)))
+    knn = Page(report_page(beaten, {})).table("Trained on the training split").rows[1]
+    assert (knn[7].attributes["class"], knn[9].text) == ("fails", "61.0")
     assert "Labels predicted" not in report_page(REPORTS["one sensor"], {})
+
+
+def test_a_report_without_baselines_names_none():
+    alone, beside = report_page(REPORTS["a baseline itself"], {}), report_page(REPORTS["several seeds"], {})
+    for words in ("every baseline", "one of the baselines", "all baselines"):
+        assert words not in alone
+    assert "every baseline" not in report_page(report("band-statistics", [0.2] * 10, baselines=()), {})
+    assert "one of the baselines" in beside
+    assert "than each baseline's figure, taken as a point" in " ".join(beside.split())
+    assert "a baseline" not in markdown_report(REPORTS["a baseline itself"]).partition("searches")[2]
+
+
+def test_the_page_says_which_floors_are_simulated_where_some_are():
+    assert "standard error below 0.0005" in _page().text
+    assert "standard error" not in report_page(REPORTS["one sensor"], {})
+
+
+def test_queries_that_can_find_nothing_are_counted_on_the_page():
+    made = REPORTS["one sensor"]
+    results = (replace(made.results[0], unanswerable=7), *made.results[1:])
+    page = Page(report_page(replace(made, results=results), {}))
+    assert sum("7 of them without a relevant patch to find" in table.caption for table in page.tables) == 1
+    assert "without a relevant patch to find," not in _page().text
+    for rule in ("all of these are taken", "Left out of recall, mAP, R-precision and nDCG", "drawn at random"):
+        assert rule in page.text
+
+
+def test_what_was_not_trained_here_has_no_training_in_its_costs():
+    assert "0 steps on 0 rows" not in report_page(REPORTS["a baseline itself"], {})
+    assert (
+        "a model of the user's, its training not known here"
+        in Page(report_page(report("onnx:m.onnx"), {})).text.partition("What it costs")[2]
+    )
 
 
 def test_hostile_names_are_shown_and_not_obeyed():
@@ -248,12 +285,11 @@ def test_what_cannot_be_known_is_said():
 def test_the_summary_says_what_on_what_how_good_and_whether_that_is_anything():
     made = REPORTS["several seeds"]
     assert summary.what(made) == (
-        "crjepa (trained or fitted on 240 rows, 300 steps, 3 seeds) searches ben14k: S1 and S2, 19 classes, several a "
-        "patch."
+        "crjepa (trained on 240 rows, 300 steps, 3 seeds) searches ben14k: S1 and S2, 19 classes, several a patch."
     )
     assert summary.main_sentence(made) == (
         "S1 → S2, paired patch removed (test): F1@5 (A) is 41.0 % ± 1.0 over 3 seeds (95 % interval 39.0 to 43.0); a "
-        "random ranking gives 30.0 %, the best baseline, band statistics, 40.0 %: better than chance and every "
+        "random ranking gives 30.0 %, the best baseline, band-statistics, 40.0 %: better than chance and every "
         "baseline, but its interval reaches one of them."
     )
     assert summary.verdict_sentence(made) == (
@@ -265,7 +301,7 @@ def test_the_summary_says_what_on_what_how_good_and_whether_that_is_anything():
     )
     alone = REPORTS["a baseline itself"]
     assert summary.main_sentence(alone).endswith("a random ranking gives 30.0 %: beats chance.")
-    assert summary.what(alone).startswith("band statistics (not trained) searches")
+    assert summary.what(alone).startswith("band-statistics (a baseline) searches")
 
 
 def test_readers_are_warned_of_the_sample_of_one_seed_and_of_methods_that_know_one_sensor():
@@ -275,6 +311,13 @@ def test_readers_are_warned_of_the_sample_of_one_seed_and_of_methods_that_know_o
         "One seed",
         "Splits are of our making.",
     ]
+    users = report("timm:croma", heads=("same",), other_head=False, train_rows=0, steps=0)
+    assert summary.warnings(users) == ["Splits are of our making."]
+    assert summary.what(users).startswith("timm:croma (a model of the user's, its training not known here) searches")
+    drawn = summary.warnings(report("random-encoder", heads=("same",), other_head=False, baselines=()))
+    assert drawn[0].startswith("random-encoder knows one sensor at a time")
+    assert drawn[1] == "One seed: the intervals are over queries, and another draw would give other figures."
+    assert summary.warnings(report("pca", baselines=())) == ["Splits are of our making."]
     several = summary.warnings(REPORTS["several seeds"])
     assert several == ["Splits are of our making."]
     made = REPORTS["several seeds"]
