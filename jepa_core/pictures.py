@@ -88,12 +88,14 @@ def _planes(pixels: np.ndarray, sensor: Sensor, bands: tuple[str, str, str]) -> 
 def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     """Tiles in rows, as PNG."""
     columns = max(len(row) for row in rows)
-    width, height = _TILE * columns, _ROW * len(rows) + _TITLE
+    lines = max(len(_wrapped(tile.caption).splitlines()) for row in rows for tile in row)
+    row_height = _TILE + _LINE * (lines + 1)
+    width, height = _TILE * columns, row_height * len(rows) + _TITLE
     figure = Figure(figsize=(width, height))
     figure.suptitle(textwrap.fill(title, 26 * columns), fontsize=10, parse_math=False, y=1 - 0.08 / height, va="top")
     # Placed by hand: a layout that matplotlib finds by itself takes seconds for this many axes.
     for row, tiles in enumerate(rows):
-        top = height - _TITLE - _ROW * row
+        top = height - _TITLE - row_height * row
         for column, tile in enumerate(tiles):
             side = _TILE - 2 * _MARGIN
             place = (column * _TILE + _MARGIN) / width, (top - side) / height, side / width, side / height
@@ -101,8 +103,8 @@ def contact_sheet(title: str, rows: Sequence[Sequence[Tile]]) -> bytes:
     return png(figure)
 
 
-_TILE, _ROW, _TITLE, _MARGIN = 1.75, 2.75, 0.55, 0.06
-"""Inches: width of a tile, height of a row with its captions, height of the title, space around a picture."""
+_TILE, _LINE, _TITLE, _MARGIN = 1.75, 0.105, 0.55, 0.06
+"""Inches: width of a tile, height of a line of its caption, height of the title, space around a picture."""
 
 
 def _draw(axis: Axes, tile: Tile) -> None:
