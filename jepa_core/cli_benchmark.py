@@ -29,8 +29,9 @@ def benchmark(
     seed: Annotated[
         list[int] | None,
         typer.Option(
+            min=0,
             help="Of weights, order and masks; given several times: mean ± deviation. Not for models of yours, "
-            "whose weights are given, but for timm:NAME, whose weights are random."
+            "whose weights are given, but for timm:NAME, whose weights are random.",
         ),
     ] = None,
     epochs: Annotated[

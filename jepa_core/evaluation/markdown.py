@@ -63,7 +63,7 @@ def markdown_comparison(comparison: Comparison) -> str:
     return "\n\n".join(
         [
             _table(["search", "protocol", *names, "chance", *baselines], lines, left=2),
-            f"{definition(MAIN_METRIC).title} in percent. Bold: the best of a line. {marks}",
+            f"{definition(MAIN_METRIC).title} in percent. Bold: the best of a line's methods. {marks}",
             *map(_escaped, comparison.notes),
             _table(
                 ["method", "size", "parameters", "steps", "training rows", "seeds", "seconds of training"],

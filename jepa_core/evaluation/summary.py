@@ -74,23 +74,27 @@ def main_sentence(report: Report) -> str:
     return f"{sentence}: {words(verdict(figure, rivals), rivals)}."
 
 
-def verdicts(report: Report) -> dict[Verdict, list[str]]:
-    """Searches that serve, by what their main figure is worth."""
+def verdicts(report: Report, metric: str = MAIN_METRIC) -> dict[Verdict, list[str]]:
+    """Searches that serve, by what their figure of a metric is worth."""
     found: dict[Verdict, list[str]] = {"beats": [], "unsettled": [], "fails": []}
     for result in report.results:
-        figure = figure_of(result, MAIN_METRIC)
+        figure = figure_of(result, metric)
         if result.serves and figure is not None:
-            rivals = baseline_figures(report, result.search, MAIN_METRIC)
+            rivals = baseline_figures(report, result.search, metric)
             found[verdict(figure, rivals)].append(full_label(result.search))
     return found
 
 
 def verdict_sentence(report: Report) -> str:
-    """How often the method beats what costs nothing."""
-    found = verdicts(report)
+    """How often the method beats what costs nothing, by the nearest few and by whole rankings, which may disagree."""
+    return " ".join(_verdict_of(report, metric) for metric in (MAIN_METRIC, "map"))
+
+
+def _verdict_of(report: Report, metric: str) -> str:
+    found = verdicts(report, metric)
     total = sum(map(len, found.values()))
     rivals = "chance and every baseline" if report.baselines else "chance"
-    sentence = f"By {definition(MAIN_METRIC).title} it beats {rivals} in {len(found['beats'])} of {total} searches"
+    sentence = f"By {definition(metric).title} it beats {rivals} in {len(found['beats'])} of {total} searches"
     if found["unsettled"]:
         sentence += f"; in {len(found['unsettled'])} it is ahead by less than its interval (≈)"
     if found["fails"]:

@@ -148,3 +148,9 @@ def test_a_report_becomes_the_reference(run, tmp_path):
     none = CliRunner().invoke(app, ["reference", "--variant", "mae"])
     assert none.exit_code == 1
     assert "no report at" in none.stderr
+
+
+def test_a_seed_below_zero_is_refused_before_anything_is_read(run, tmp_path):
+    result = run("--variant", "mae", "--seed", "-1")
+    assert result.exit_code == 2
+    assert not (tmp_path / "data").exists()
