@@ -33,8 +33,8 @@ def test_pairs_without_labels_and_no_pairs_at_all_are_sets_too(cut_store, pairs,
     none = stored_pairs(cut_store, pairs.iloc[:0], SENSORS, "v")
     assert (len(none), none.labels.shape) == (0, (0, 0))
 
-    def bare(store, sensor):
-        table = read_patches(store, sensor)
+    def bare(store, sensor, columns):
+        table = read_patches(store, sensor, columns)
         return table.assign(labels=[[]] * len(table))
 
     monkeypatch.setattr("jepa_core.datasets.stored_pairs.read_patches", bare)
