@@ -214,8 +214,8 @@ def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(co
         figures = [figure.value for result in serving for figure in result.figures]
         assert [line["figures"][variant]["value"] for line in lines] == figures
     table = metadata(result, "benchmark_comparison")["results"].value
-    assert "| ijepa | mae | rejepa | xjepa | crjepa | chance | random-vectors |" in table
-    assert "know one sensor each" in (store.comparison / "report.html").read_text()
+    assert "| ijepa | mae | rejepa | xjepa | crjepa | chance | band-statistics |" in table
+    assert "By ijepa, mae and rejepa each sensor is described apart" in (store.comparison / "report.html").read_text()
 
 
 @pytest.mark.slow
