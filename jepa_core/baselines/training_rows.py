@@ -1,6 +1,6 @@
 """What baselines are fitted on: the training rows of a set, or an even choice of many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -62,9 +62,7 @@ def training_features(
     Returns:
         (training rows, features).
     """
-    rows = training_rows(data)
-    blocks = track(data.blocks(sensor, rows, _BLOCK), f"{data.name} {sensor.short}", -(-len(rows) // _BLOCK), "block")
-    return np.concatenate([features(block, sensor) for block in blocks])
+    return np.concatenate([features(block, sensor) for block in _blocks(data, sensor)])
 
 
 def training_statistics(data: LabelledSet, sensor: Sensor) -> dict[str, BandStatistics]:
@@ -73,6 +71,11 @@ def training_statistics(data: LabelledSet, sensor: Sensor) -> dict[str, BandStat
     Raises:
         StatisticsError: no valid pixel, a constant band, or values in another unit than the sensor's.
     """
+    return band_statistics(_blocks(data, sensor), sensor)
+
+
+def _blocks(data: LabelledSet, sensor: Sensor) -> Iterable[np.ndarray]:
+    """Pixels of the training rows, with a bar that shows how far they are."""
     rows = training_rows(data)
-    blocks = track(data.blocks(sensor, rows, _BLOCK), f"{data.name} {sensor.short}", -(-len(rows) // _BLOCK), "block")
-    return band_statistics(blocks, sensor)
+    total = -(-len(rows) // _BLOCK)
+    return track(data.blocks(sensor, rows, _BLOCK), f"{data.name} {sensor.short}", total, "block")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jepa_core import versions
 from jepa_core.baselines.registry import BASELINES
-from jepa_core.datasets.labelled_set import LabelledSet
+from jepa_core.datasets.labelled_set import SPLITS, LabelledSet
 from jepa_core.errors import JepaError
 from jepa_core.evaluation.classification import classify
 from jepa_core.evaluation.cost import cost
@@ -85,12 +85,9 @@ def run_benchmark(
             "illustrated": illustrated,
         }
     )
-    try:
-        report = read_report(folder)
-        if report.fingerprint == made_of:
-            return report
-    except JepaError:
-        pass  # none, or one that cannot be read: it is made anew
+    current = _current(folder, made_of)
+    if current is not None:
+        return current
     started = time.monotonic()
     by_seed = subject.vectors()
     outcome = run_searches(data, by_seed, subject.variant)
@@ -112,15 +109,23 @@ def run_benchmark(
     return report
 
 
+def _current(folder: Path, made_of: str) -> Report | None:
+    """The report in a folder, where it says what would be said now; one that cannot be read is made anew."""
+    try:
+        report = read_report(folder)
+    except JepaError:
+        return None
+    return report if report.fingerprint == made_of else None
+
+
 def _data_facts(data: LabelledSet, archive: str) -> DataFacts:
-    parts = ("train", "val", "test")
     return DataFacts(
         name=data.name,
         version=data.version,
         archive=archive,
         sensors=tuple(sensor.name for sensor in data.sensors),
-        rows={part: len(data.rows(part)) for part in parts},
-        labelled={part: len(data.labelled_rows(part)) for part in parts},
+        rows={part: len(data.rows(part)) for part in SPLITS},
+        labelled={part: len(data.labelled_rows(part)) for part in SPLITS},
         classes=data.classes,
         multi_label=data.multi_label,
         source=data.source,

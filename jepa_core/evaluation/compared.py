@@ -77,7 +77,7 @@ class Line:
 
     def rivals(self, method: str) -> dict[str, float]:
         """The baselines that a method is held against."""
-        return {name: value for name, value in self.baselines.items() if name != method}
+        return _rivals(self.baselines, method)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class ClassificationLine:
 
     def rivals(self, method: str) -> dict[str, float]:
         """The baselines that a method is held against."""
-        return {name: value for name, value in self.baselines.items() if name != method}
+        return _rivals(self.baselines, method)
 
 
 @dataclass(frozen=True)
@@ -162,3 +162,7 @@ def _best(metric: str, figures: Mapping[str, Figure] | Mapping[str, Classificati
     better = definition(metric).better
     values = [figure.value for figure in figures.values()]
     return frozenset(name for name, figure in figures.items() if not any(better(v, figure.value) for v in values))
+
+
+def _rivals(baselines: Mapping[str, float], method: str) -> dict[str, float]:
+    return {name: value for name, value in baselines.items() if name != method}

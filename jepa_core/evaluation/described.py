@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from jepa_core import atomic
-from jepa_core.datasets.labelled_set import LabelledSet
+from jepa_core.datasets.labelled_set import SPLITS, LabelledSet
 from jepa_core.evaluation.describer import Describer
 from jepa_core.evaluation.protocols import Vectors
 from jepa_core.progress import track
@@ -65,7 +65,7 @@ def placed(total: int, rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def _wanted(data: LabelledSet) -> np.ndarray:
-    return data.labelled_rows("train", "val", "test")
+    return data.labelled_rows(*SPLITS)
 
 
 def _vectors(describer: Describer, data: LabelledSet, sensor: Sensor, rows: np.ndarray) -> dict[Purpose, np.ndarray]:
