@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from jepa_core import atomic
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import short
+from jepa_core.locks import held
 from jepa_core.sensors import Sensor
 
 
@@ -130,26 +129,25 @@ class Store:
         """MLflow's database and artifacts."""
         return self.root / "mlflow"
 
+    @property
+    def locks(self) -> Path:
+        """Locks, by what is worked on."""
+        return self.root / "locks"
+
     @contextmanager
     def locked(self, name: str, waiting: Callable[[str], None]) -> Iterator[None]:
         """Holds the lock of a name; the system frees it when the process ends, however it ends.
 
         Args:
             name: what is worked on.
-            waiting: is told, once, when another process holds the lock; then it is waited for.
+            waiting: is told, once, who holds the lock, if another process does; then it is waited for.
         """
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{name}.lock")
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            waiting(f"another process is working on {name} in {self.root}; waiting for it to end")
-            lock.acquire()
-        try:
+
+        def tell(who: str) -> None:
+            waiting(f"{who} is working on {name} in {self.root}; waiting for it to end")
+
+        with held(self.locks / f"{name}.lock", tell):
             yield
-        finally:
-            lock.release()
 
 
 def _file_name(name: str) -> str:

@@ -5,14 +5,13 @@ replaces the one file that says what the index consists of. What it takes is in 
 about one size are put together when they have become many, so that a vector is copied a few times in all.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from jepa_core.index import rebuild
 from jepa_core.index.errors import BrokenIndexError, IndexBusyError, check_model, plain_write_errors
@@ -21,6 +20,7 @@ from jepa_core.index.reader import open_sensor
 from jepa_core.index.segment import Segment
 from jepa_core.index.sensor_index import SensorIndex
 from jepa_core.index.state import FILE, SHARDS, IndexState, SegmentState, SensorState, read_state, write_state
+from jepa_core.locks import held, holder_of
 
 PATIENCE_S = 60.0
 """How long a writer waits for another."""
@@ -69,35 +69,22 @@ def writing(folder: Path, waiting: Callable[[str], None] = lambda _: None) -> It
         IndexBusyError: another process still holds it after a minute.
         IndexWriteError: the folder cannot be written to.
     """
-    lock, holder = FileLock(folder / "writer.lock"), folder / "writer.txt"
-    with plain_write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+
+    def tell(who: str) -> None:
+        waiting(f"{who} is writing to {folder}; waiting for it to end")
+
+    path = folder / "writer.lock"
+    with plain_write_errors(folder), ExitStack() as stack:
         try:
-            lock.acquire(timeout=0.2)
-        except Timeout:
-            who = _named(holder)
-            waiting(f"{who} is writing to {folder}; waiting for it to end")
-            try:
-                lock.acquire(timeout=PATIENCE_S)
-            except Timeout as error:
-                raise IndexBusyError(
-                    f"{who} is still writing to {folder} after {PATIENCE_S:.0f} s; run again when it has ended"
-                ) from error
-    try:
-        # A courtesy to others, for which there need be no room.
-        with suppress(OSError):
-            holder.write_text(f"process {os.getpid()}")
+            stack.enter_context(held(path, tell, PATIENCE_S))
+        except Timeout as error:
+            raise IndexBusyError(
+                f"{holder_of(path) or 'another process'} is still writing to {folder} after {PATIENCE_S:.0f} s; "
+                "run again when it has ended"
+            ) from error
+        lock = stack.pop_all()
+    with lock:
         yield IndexWriter(folder)
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _named(holder: Path) -> str:
-    try:
-        return holder.read_text() or "another process"
-    except OSError:
-        return "another process"
 
 
 class IndexWriter:
@@ -216,7 +203,7 @@ class IndexWriter:
         sensors = self.state.sensors.values() if self.state is not None else ()
         named = {self.folder / "segments" / segment.name for part in sensors for segment in part.segments}
         named |= {self.folder / "coarse" / coarse.name for part in sensors for coarse in part.coarse.values()}
-        named |= {self.folder / name for name in ("segments", "coarse", FILE, SHARDS, "writer.lock", "writer.txt")}
+        named |= {self.folder / name for name in ("segments", "coarse", FILE, SHARDS, "writer.lock", "writer.holder")}
         places = [self.folder, self.folder / "segments", self.folder / "coarse"]
         for path in [path for place in places if place.exists() for path in place.iterdir()]:
             if path not in named and self.state is not None:

@@ -45,4 +45,5 @@ def test_a_lock_held_elsewhere_is_said_and_waited_for_and_ends_with_its_holder(t
 
     with Store.at(tmp_path).locked("stage", waiting):
         assert len(told) == 1
-    assert "another process is working on stage" in told[0]
+    assert told[0].startswith(f"process {holder.pid} on ")
+    assert "is working on stage" in told[0]
