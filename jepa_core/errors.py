@@ -4,6 +4,9 @@
 class JepaError(Exception):
     """Base of all such errors; callers show the message alone, without a traceback."""
 
+    may_pass = False
+    """Whether the same may go well a little later, with nothing done about it."""
+
 
 class UnknownNameError(JepaError):
     """A name (of a sensor, band, variant, size, patch) that nothing has."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,9 @@ class ExtractionSummary:
     scenes_new: int
     """Scenes that were cut now, because they were new or had changed."""
 
+    scenes_recut: int
+    """Of those, scenes that were in the manifest before."""
+
     scenes_withdrawn: int
     """Scenes that were in the manifest and are not any more: gone from the archive, replaced or now unreadable."""
 
@@ -58,11 +61,17 @@ class ExtractionSummary:
     scenes_quarantined: int
     """Places in the archive that should hold a scene, and do not."""
 
+    scenes_waiting: int
+    """Places that hold a scene that is not whole yet, or whose turn has not come."""
+
     patches_quarantined: int
     """Patches that a set brings cut and that could not be read, in scenes that stand."""
 
     share_quarantined: float
     """Of all places that should hold a scene, or of all patches: the larger share."""
+
+    bytes: int
+    """Of all scenes in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,9 @@ class _Candidate:
         return self.source is None or self.source.remote
 
 
-def extract(store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig) -> ExtractionSummary:
+def extract(
+    store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig, waiting: Collection[str] = ()
+) -> ExtractionSummary:
     """Brings the sensor's patches in line with the archive; only what is new or changed is read.
 
     Of several processings of one acquisition, the latest that can be read is kept: by level, then baseline, then
@@ -107,18 +118,21 @@ def extract(store: Store, sources: Sequence[Source], sensor: Sensor, config: Cut
         sources: all places of the archive that should hold a scene of the sensor.
         sensor: the sensor, with the bands that are wanted.
         config: settings of the cutting.
+        waiting: places that are there too and are not to be looked at now: what became of them before stands.
 
     Raises:
         ArchiveError: not one scene could be cut.
     """
     ledger = Ledger(store, sensor, config)
     before = set(ledger.rows)
-    groups = _by_acquisition(ledger, _candidates(ledger, sources))
+    groups = _by_acquisition(ledger, _candidates(ledger, sources, waiting))
     _withdraw(ledger, groups)
     with rasterio.Env(**_GDAL):
         new = _settle(ledger, groups)
     ledger.commit()
     ledger.sweep()
+    if not ledger.rows and not sources:
+        raise ArchiveError(f"all {len(waiting)} places of {sensor.name} scenes are still being copied: run again")
     if not ledger.rows:
         reasons = [fault["reason"] for faults in ledger.faults.values() for fault in faults]
         first = reasons[0] if reasons else "no cell of any keeps to the thresholds"
@@ -130,20 +144,26 @@ def extract(store: Store, sources: Sequence[Source], sensor: Sensor, config: Cut
     return ExtractionSummary(
         scenes=len(ledger.rows),
         patches=patches,
-        scenes_new=new,
+        scenes_new=len(new),
+        scenes_recut=len(new & before),
         scenes_withdrawn=len(before - set(ledger.rows)),
         scenes_replaced=states.count("replaced"),
         scenes_quarantined=bad,
+        scenes_waiting=len(waiting),
         patches_quarantined=bad_patches,
         share_quarantined=max(bad / max(len(states), 1), bad_patches / max(patches + bad_patches, 1)),
+        bytes=sum(row["bytes"] for row in ledger.rows.values()),
     )
 
 
-def _candidates(ledger: Ledger, sources: Sequence[Source]) -> list[_Candidate]:
+def _candidates(ledger: Ledger, sources: Sequence[Source], waiting: Collection[str]) -> list[_Candidate]:
     """Scenes that may come into the manifest; what is not readable is set aside."""
     found: dict[str, _Candidate] = {}
-    listed = {source.place for source in sources}
+    listed = {source.place for source in sources} | set(waiting)
     changed = []
+    for place in waiting:
+        if ledger.still_holds(place) and (known := ledger.keep(place)):
+            found[place] = _known(None, known)
     for source in sources:
         if not ledger.knows(source):
             changed.append(source)
@@ -199,8 +219,8 @@ def _withdraw(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> None:
         del ledger.rows[scene_id]
 
 
-def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> int:
-    """Of each acquisition, takes the latest processing that can be cut; gives how many were cut."""
+def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> set[str]:
+    """Of each acquisition, takes the latest processing that can be cut; gives the ids of those that were cut now."""
     todo = []
     for group in groups:
         if group[0].state == "cut":
@@ -209,25 +229,25 @@ def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> int:
             _leave(ledger, group, 0)
         else:
             todo.append(group)
-    new = 0
+    new = set()
     bar = SceneProgress(f"Cutting {ledger.sensor.name}", len(todo))
     for group in todo:
-        new += _settle_group(ledger, group, bar)
+        new |= _settle_group(ledger, group, bar)
         bar.scene_done()
         ledger.commit(now=False)
     bar.close()
     return new
 
 
-def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgress) -> int:
-    """Cuts the first of a group that can be cut; gives 1 where it was cut now."""
+def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgress) -> set[str]:
+    """Cuts the first of a group that can be cut; gives its id where it was cut now."""
     for position, candidate in enumerate(group):
         if candidate.state == "cut" and ledger.is_whole(candidate.scene_id):
             _take(ledger, group, position, ledger.rows[candidate.scene_id])
-            return 0
+            return set()
         if candidate.state == "unwanted":
             _leave(ledger, group, position)
-            return 0
+            return set()
         if candidate.source is None:
             continue
         faults: list[Fault] = []
@@ -237,7 +257,7 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
         except UnwantedError:
             # An older processing that knows of no clouds must not step in.
             _leave(ledger, group, position)
-            return 0
+            return set()
         except (ArchiveError, InvalidTableError) as error:
             ledger.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, candidate.remote, str(error))
             if not candidate.remote:
@@ -246,8 +266,8 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
             continue
         ledger.note_parts(candidate.place, [*scene.faults, *faults])
         _take(ledger, group, position, row)
-        return 1
-    return 0
+        return {scene.id}
+    return set()
 
 
 def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[str, Any]) -> None:

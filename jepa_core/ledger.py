@@ -43,11 +43,16 @@ class Ledger:
         """Fingerprint of a source's files, the settings and the code."""
         return fingerprint({"stamp": source.stamp, **self.settings})
 
+    def has_seen(self, source: Source) -> bool:
+        """Whether an extraction with these settings has looked at a source as it is now."""
+        known = self.known.get(source.place)
+        return known is not None and known["fingerprint"] == self.mark(source)
+
     def knows(self, source: Source) -> bool:
         """Whether there is nothing to do for a source: what became of it stands."""
-        known = self.known.get(source.place)
-        if known is None or known["fingerprint"] != self.mark(source):
+        if not self.has_seen(source):
             return False
+        known = self.known[source.place]
         if known["state"] == "quarantined":
             return not known["remote"]
         return known["state"] != "cut" or self.is_whole(known["scene_id"])
@@ -72,6 +77,13 @@ class Ledger:
                 "run again when it can be, or with the settings as they were"
             )
         return held
+
+    def still_holds(self, place: str) -> bool:
+        """Whether what became of a place before it changed can stay for now: it was cut with these settings, whole."""
+        known = self.known.get(place)
+        if known is None or self.settings_before != fingerprint(self.settings):
+            return False
+        return known["state"] != "cut" or self.is_whole(known["scene_id"])
 
     def keep(self, place: str) -> dict[str, Any] | None:
         """Takes over what is known of a place; gives it where it is a scene."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -15,3 +16,6 @@ class Settings(BaseSettings):
 
     data: Path = Path("data")
     """JEPA_DATA: folder of all that is produced. A relative path counts from the working folder."""
+
+    settle_seconds: float = Field(default=10.0, ge=0)
+    """JEPA_SETTLE_SECONDS: for so long a place in the archive must not have changed before it is read."""

@@ -38,6 +38,10 @@ class StageRecord:
     seconds: float
     """How long the stage took."""
 
+    making: str = ""
+    """Fingerprint of how it and all upstream of it were made, whatever the data: code versions and settings. Empty in
+    records that are older than this field."""
+
 
 def stage_fingerprint(stage: str, version: str, config: Mapping[str, Any], inputs: Mapping[str, str]) -> str:
     """Fingerprint of a stage run: the same means that there is nothing to do."""

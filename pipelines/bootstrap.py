@@ -17,7 +17,8 @@ def stale_upstream(variant: str, workspace: Workspace) -> dict[str, Staleness]:
         behind = [name for name in stage.upstream if name in stale]
         reason = why_stale(stage, workspace)
         if reason is None and behind:
-            reason = Staleness(f"comes after {behind[0]}", missing=False)
+            why = "was trained already, and is looked at only" if stage.stands else f"comes after {behind[0]}"
+            reason = Staleness(why, missing=False, work=not stage.stands)
         if reason is not None:
             stale[stage.name] = reason
     return stale
@@ -41,9 +42,10 @@ def bootstrap(
     if not stale:
         return
     stages = [stage for stage in chain_to_index(variant) if stage.name in stale]
+    busy = [stage for stage in stages if stale[stage.name].work]
     lines = [f"  {stage.name}, which {stale[stage.name].reason}" for stage in stages]
     context.log.info(
-        f"{variant}_index materializes first what is missing or stale, in about {_estimate(stages, workspace)}:\n"
+        f"{variant}_index materializes first what is missing or stale, in about {_estimate(busy, workspace)}:\n"
         + "\n".join(lines)
     )
     config = {

@@ -6,8 +6,20 @@ from jepa_core import versions
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from pipelines.stage import Stage
 
-SENTINEL1_PATCHES = Stage("sentinel1_patches", versions.PATCHES, archive=SENTINEL1, typical_seconds=25)
-SENTINEL2_PATCHES = Stage("sentinel2_patches", versions.PATCHES, archive=SENTINEL2, typical_seconds=5)
+SENTINEL1_PATCHES = Stage(
+    "sentinel1_patches",
+    versions.PATCHES,
+    archive=SENTINEL1,
+    typical_seconds=25,
+    idle_settings=("max_quarantined",),
+)
+SENTINEL2_PATCHES = Stage(
+    "sentinel2_patches",
+    versions.PATCHES,
+    archive=SENTINEL2,
+    typical_seconds=5,
+    idle_settings=("max_quarantined",),
+)
 PATCH_PAIRS = Stage(
     "patch_pairs",
     versions.PAIRS,
@@ -23,6 +35,7 @@ def model_stage(variant: str) -> Stage:
         f"{versions.CACHE}.{versions.MODEL[variant]}",
         upstream=(PATCH_PAIRS.name,),
         typical_seconds=90,
+        stands=True,
         remedy=f"{variant}_index",
     )
 

@@ -9,6 +9,7 @@ from pipelines.assets.indexes import index_asset
 from pipelines.assets.ingest import patch_pairs, sentinel1_patches, sentinel2_patches
 from pipelines.assets.pretraining import model_asset
 from pipelines.checks import comparison_check, ingest_checks, variant_checks
+from pipelines.reindex import reindex_new_acquisitions
 from pipelines.resources import Tracking, Workspace
 
 VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa")
@@ -29,6 +30,7 @@ CHECKS.append(comparison_check(VARIANTS))
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
+    jobs=[reindex_new_acquisitions],
     resources={"workspace": Workspace(), "tracking": Tracking()},
     # A step a process would import torch and mlflow anew each; stages use threads of their own.
     executor=dg.in_process_executor,

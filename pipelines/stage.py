@@ -2,21 +2,26 @@
 
 import base64
 import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from jepa_core import atomic
 from jepa_core.errors import JepaError
+from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 from jepa_core.stages import StageRecord, lost_output, read_record, size_of, stage_fingerprint, write_record
 from jepa_core.store import Store
+from pipelines.acquire import acquisitions
+from pipelines.faults import plain_errors
 from pipelines.resources import Workspace
+
+if TYPE_CHECKING:
+    from jepa_core.acquisitions import Acquisitions
 
 _SHOWN = 20
 """Outputs listed in an asset's metadata; there is one a scene or more."""
@@ -43,6 +48,12 @@ class Stage:
 
     remedy: str = ""
     """What to select to make all that it needs; by default itself with all upstream."""
+
+    stands: bool = False
+    """Whether other data of the same making leave it as it is: a model is not trained for each new scene."""
+
+    idle_settings: tuple[str, ...] = ()
+    """Settings that change no result."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,12 @@ class StageInputs:
     upstream: dict[str, StageRecord]
     """Records of the upstream stages, by name."""
 
+    acquisitions: "Acquisitions | None"
+    """What lies in the archive, for a stage that reads it."""
+
+    previous: StageRecord | None
+    """Of what it made before, where that is whole."""
+
 
 class MissingUpstreamError(JepaError):
     """Something upstream was not made yet, or is lost."""
@@ -93,20 +110,8 @@ class Staleness:
     missing: bool
     """Whether there is nothing to go on with, rather than something older."""
 
-
-@contextmanager
-def plain_errors(context: dg.AssetExecutionContext) -> Iterator[None]:
-    """Turns what the library says is wrong into a failed step with that message, logged on a line of its own.
-
-    Raises:
-        dagster.Failure: in place of any `JepaError`.
-    """
-    try:
-        yield
-    except JepaError as error:
-        # The message is for people; the traceback that Dagster prints around it is not.
-        context.log.error(str(error))
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+    work: bool = True
+    """Whether there is anything to do but to look."""
 
 
 def run_stage(
@@ -115,6 +120,8 @@ def run_stage(
     workspace: Workspace,
     config: Mapping[str, Any],
     work: Callable[[StageInputs], StageResult],
+    anew: bool = False,
+    look: "Callable[[], Acquisitions] | None" = None,
 ) -> dg.MaterializeResult[None]:
     """Runs a stage's work, unless its record says that there is nothing to do.
 
@@ -122,57 +129,153 @@ def run_stage(
         stage: the stage.
         context: of its asset.
         workspace: archive and data root.
-        config: settings that change the results.
+        config: its settings.
         work: does the work.
+        anew: also where other data leave a stage that stands as it is.
+        look: what lies in the archive, for a stage that reads it.
 
     Raises:
         dagster.Failure: what the library says is wrong, in its words; for missing upstream, the command to run.
+        dagster.RetryRequested: for what may pass.
     """
     with ExitStack() as stack:
         stack.enter_context(plain_errors(context))
         store = workspace.store()
         stack.enter_context(store.locked(stage.name, waiting=context.log.info))
-        inputs = _inputs(stage, store)
-        versions = _input_versions(stage, workspace, inputs)
-        wanted = stage_fingerprint(stage.name, stage.version, config, versions)
         record = read_record(store, stage.name)
-        if record is not None and record.fingerprint == wanted and lost_output(store, record) is None:
+        previous = record if record is not None and lost_output(store, record) is None else None
+        inputs = _inputs(stage, store, context.run.run_id)
+        found = None if look is None else look()
+        wanted = _wanted(stage, config, _versions(inputs, found), inputs)
+        if previous is not None and _is_current(stage, previous, wanted, anew):
             context.log.info(f"{stage.name} is current: nothing to do")
-            return _materialized(store, record, did_work=False)
+            return _found_whole(previous, context, store)
         started = time.perf_counter()
-        result = work(StageInputs(wanted, inputs))
+        result = work(StageInputs(wanted.fingerprint, inputs, found, previous))
         record = StageRecord(
             stage=stage.name,
-            fingerprint=wanted,
-            data_version=result.data_version or wanted,
+            fingerprint=wanted.fingerprint,
+            data_version=result.data_version or wanted.fingerprint,
             config=dict(config),
-            inputs=versions,
+            inputs=wanted.inputs,
             outputs={str(path.relative_to(store.root)): size_of(path) for path in result.outputs},
             summary=result.summary,
             seconds=time.perf_counter() - started,
+            making=wanted.making,
         )
         _write_shown(store, stage.name, result)
         write_record(store, record)
         context.log.info(f"{stage.name} took {record.seconds:.1f} s: {record.summary}")
+        _whole_in_run.note(context.run.run_id, record)
         return _materialized(store, record, did_work=True)
 
 
-def why_stale(stage: Stage, workspace: Workspace) -> Staleness | None:
-    """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not."""
+def as_it_is(
+    stage: Stage, context: dg.AssetExecutionContext, workspace: Workspace
+) -> dg.MaterializeResult[None] | None:
+    """What there is of a stage, however old, is gone on with; None where there is nothing whole."""
+    store = workspace.store()
+    record = read_record(store, stage.name)
+    if record is None or lost_output(store, record) is not None:
+        context.log.info(f"there is no {stage.name}: nothing comes of it in this run, nor of what follows it")
+        return None
+    return _found_whole(record, context, store)
+
+
+def why_stale(stage: Stage, workspace: Workspace, thorough: bool = True) -> Staleness | None:
+    """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not.
+
+    Args:
+        stage: the stage.
+        workspace: archive and data root.
+        thorough: also looks whether all outputs stand, which takes as long as there are many.
+    """
     store = workspace.store()
     record = read_record(store, stage.name)
     if record is None:
         return Staleness("was never made", missing=True)
-    lost = lost_output(store, record)
+    lost = lost_output(store, record) if thorough else None
     if lost is not None:
         return Staleness(f"has lost {lost}", missing=True)
     try:
-        versions = _input_versions(stage, workspace, _inputs(stage, store))
+        inputs = _inputs(stage, store) if thorough else _records(stage, store)
     except MissingUpstreamError:
         return Staleness("is made from something that is missing", missing=False)
-    if stage_fingerprint(stage.name, stage.version, record.config, versions) != record.fingerprint:
+    found = acquisitions(workspace, stage.archive, record.config) if stage.archive is not None else None
+    wanted = _wanted(stage, record.config, _versions(inputs, found), inputs)
+    if not _is_current(stage, record, wanted, anew=False):
         return Staleness("is made from something older", missing=False)
     return None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What a stage's record has to say for the stage to be current."""
+
+    fingerprint: str
+    """Over code version, settings and the versions of the inputs."""
+
+    making: str
+    """Over code versions and settings, its own and those of all upstream."""
+
+    inputs: dict[str, str]
+    """Version of each input."""
+
+    settings: dict[str, Any]
+    """Its own settings that change a result."""
+
+
+def _wanted(
+    stage: Stage, config: Mapping[str, Any], versions: dict[str, str], inputs: Mapping[str, StageRecord]
+) -> _Wanted:
+    counting = {name: value for name, value in config.items() if name not in stage.idle_settings}
+    making = {name: record.making for name, record in inputs.items()}
+    return _Wanted(
+        stage_fingerprint(stage.name, stage.version, counting, versions),
+        fingerprint({"version": stage.version, "config": counting, "upstream": making}),
+        versions,
+        counting,
+    )
+
+
+def _is_current(stage: Stage, record: StageRecord, wanted: _Wanted, anew: bool) -> bool:
+    if record.fingerprint == wanted.fingerprint:
+        return True
+    if not stage.stands or anew:
+        return False
+    if record.making:
+        return record.making == wanted.making
+    # Records of an older version of this code say nothing of what lies upstream; a model is worth more than a doubt.
+    return stage_fingerprint(stage.name, stage.version, wanted.settings, record.inputs) == record.fingerprint
+
+
+def _found_whole(record: StageRecord, context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[None]:
+    _whole_in_run.note(context.run.run_id, record)
+    return _materialized(store, record, did_work=False)
+
+
+class _WholeInRun:
+    """Which stages a run has made, or found whole: what follows them in the same run need not look again.
+
+    Looking costs a moment for each scene of the archive, and there are several stages behind most.
+    """
+
+    def __init__(self) -> None:
+        self._run = ""
+        self._whole: dict[str, str] = {}
+
+    def note(self, run: str, record: StageRecord) -> None:
+        """Remembers a record of which all outputs stand."""
+        if run != self._run:
+            self._run, self._whole = run, {}
+        self._whole[record.stage] = record.fingerprint
+
+    def holds(self, run: str, record: StageRecord) -> bool:
+        """Whether the run has seen that all outputs of the record stand."""
+        return run == self._run and self._whole.get(record.stage) == record.fingerprint
+
+
+_whole_in_run = _WholeInRun()
 
 
 def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> MissingUpstreamError:
@@ -183,29 +286,31 @@ def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> Missin
     )
 
 
-def _inputs(stage: Stage, store: Store) -> dict[str, StageRecord]:
-    whole = {}
-    for name in stage.upstream:
-        record = read_record(store, name)
-        if record is not None and lost_output(store, record) is None:
-            whole[name] = record
-    missing = [name for name in stage.upstream if name not in whole]
-    if missing:
-        raise missing_upstream(stage, missing, store)
+def _inputs(stage: Stage, store: Store, run: str = "") -> dict[str, StageRecord]:
+    whole = {
+        name: record
+        for name, record in _records(stage, store).items()
+        if _whole_in_run.holds(run, record) or lost_output(store, record) is None
+    }
+    _check_all_there(stage, whole, store)
     return whole
 
 
-def _input_versions(stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
-    versions = {name: record.data_version for name, record in inputs.items()}
-    if stage.archive is not None:
-        from jepa_core.archive.discover import sources_version
-        from jepa_core.patch_store import remote_faults
+def _records(stage: Stage, store: Store) -> dict[str, StageRecord]:
+    found = {name: record for name in stage.upstream if (record := read_record(store, name)) is not None}
+    _check_all_there(stage, found, store)
+    return found
 
-        sources = workspace.open_archive().sources(stage.archive)
-        # What could not be reached is tried again each time: its part of the version never repeats.
-        unreached = remote_faults(workspace.store(), stage.archive)
-        versions["archive"] = sources_version(sources) + (f"-{uuid.uuid4().hex}" if unreached else "")
-    return versions
+
+def _check_all_there(stage: Stage, found: Mapping[str, StageRecord], store: Store) -> None:
+    missing = [name for name in stage.upstream if name not in found]
+    if missing:
+        raise missing_upstream(stage, missing, store)
+
+
+def _versions(inputs: Mapping[str, StageRecord], found: "Acquisitions | None") -> dict[str, str]:
+    versions = {name: record.data_version for name, record in inputs.items()}
+    return versions if found is None else {**versions, "archive": found.version}
 
 
 def _write_shown(store: Store, name: str, result: StageResult) -> None:

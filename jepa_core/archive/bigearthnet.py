@@ -37,7 +37,13 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
         folders = [folder for folder, _ in found]
         # The radar products of both versions bear one name.
         place = f"{product} ({table.relative_to(root)})" if table else product
-        yield Source(sensor, place, stamp, partial(_read_scene, product, folders, root, table, sensor))
+        read = partial(_read_scene, product, folders, root, table, sensor)
+        yield Source(sensor, place, stamp, read, files=partial(_files, folders))
+
+
+def _files(folders: list[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from folder.iterdir() if folder.is_dir() else ()
 
 
 def _patch_folders(root: Path, sensor: Sensor) -> Iterator[tuple[Path, str, str, Path | None]]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jepa_core.archive.scene import ArchiveError, Source, printable
-from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 from jepa_core.settings import Settings
 from jepa_core.store import Store
@@ -16,6 +15,9 @@ class Archive:
 
     root: Path
     """Absolute path."""
+
+    settle_s: float = 0.0
+    """For so long, in seconds, a place must not have changed before it is read; 0: nothing is being copied here."""
 
     def sources(self, sensor: Sensor) -> list[Source]:
         """Places that should hold a scene of the sensor, by any of the readers, sorted.
@@ -38,11 +40,6 @@ class Archive:
                 f"{stac.NAME}, BigEarthNet's patch folders, and a table {scene_table.NAME}"
             )
         return sorted(sources, key=lambda source: source.place)
-
-
-def sources_version(sources: list[Source]) -> str:
-    """Version of what lies in the archive."""
-    return fingerprint([[source.place, source.stamp] for source in sources])
 
 
 SAMPLE = "sample"
@@ -68,4 +65,4 @@ def open_archive(settings: Settings, store: Store) -> Archive:
     root = Path(archive_identity(settings))
     if not root.is_dir():
         raise ArchiveError(f"JEPA_ARCHIVE is {str(settings.archive)!r}, which is not a folder")
-    return Archive(root)
+    return Archive(root, settings.settle_seconds)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from jepa_core.archive.listing import fail
+from jepa_core.archive.manifest import lacking
 from jepa_core.archive.safe import Safe, open_safe
 from jepa_core.archive.scene import ArchiveError, Scene, Source
 from jepa_core.fingerprint import fingerprint
@@ -27,7 +28,14 @@ def product_sources(root: Path, sensor: Sensor, read: Callable[[Safe, Sensor], S
     closed: list[OSError] = []
     for place in product_places(root, sensor.short.upper(), closed.append):
         name = str(place.relative_to(root))
-        yield Source(sensor, name, stamp_of(place), partial(_open_and_read, place, sensor, read))
+        yield Source(
+            sensor,
+            name,
+            stamp_of(place),
+            partial(_open_and_read, place, sensor, read),
+            files=partial(_files, place),
+            lacking=partial(lacking, place),
+        )
     for error in closed:
         # What it may hold cannot be told: it must show up somewhere.
         place = Path(str(error.filename))
@@ -70,6 +78,13 @@ def stamp_of(place: Path) -> str:
                 path = Path(folder) / name
                 found.append([path.relative_to(place).as_posix(), *_stat(path)])
     return fingerprint(sorted(found))
+
+
+def _files(place: Path) -> Iterator[Path]:
+    if not place.is_dir():
+        yield place
+    for folder, _, files in os.walk(place, followlinks=False):
+        yield from (Path(folder) / name for name in files)
 
 
 def _stat(path: Path) -> list[int]:

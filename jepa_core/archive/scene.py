@@ -1,8 +1,9 @@
 """Scene: one acquisition of one sensor, whatever file format it came in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jepa_core.errors import JepaError
@@ -155,3 +156,9 @@ class Source:
 
     remote: bool = False
     """Whether reading may fail for reasons that pass by themselves."""
+
+    files: Callable[[], Iterable[Path]] = tuple
+    """Its files on this machine, some of which may still be on their way; asked of new and changed places alone."""
+
+    lacking: Callable[[], str] = str
+    """What of it has not come yet, by its own list of its files; empty where nothing is known to be missing."""

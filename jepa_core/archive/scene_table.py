@@ -47,12 +47,14 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ArchiveError(f"{path} cannot be read: {error}") from error
     for scene, rows in sorted(lines.items()):
-        stats = [stat_of(root / (row["file"] or "")) for _, row in rows]
+        files = [root / (row["file"] or "") for _, row in rows]
+        stats = [stat_of(file) for file in files]
         yield Source(
             sensor,
             f"{NAME}#{scene}",
             fingerprint([[list(row.values()) for _, row in rows], stats]),
             partial(_read_scene, scene, rows, root, sensor),
+            files=partial(tuple, files),
         )
 
 

@@ -73,13 +73,15 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         return str(local_path(href, path.parent, root, place))
 
     links = _links(item)
-    stats = [stat_of(path.parent / local_text(href)) for href in links if not is_remote(href)]
+    local = [path.parent / local_text(href) for href in links if not is_remote(href)]
+    stats = [stat_of(file) for file in local]
     yield Source(
         sensor,
         place,
         fingerprint([text.decode(errors="replace"), stats]),
         partial(read_item, item, sensor, locate, place),
         remote=any(is_remote(href) for href in links),
+        files=lambda: [path, *local],
     )
 
 

@@ -14,6 +14,8 @@ from jepa_core.fingerprint import file_digest
 class DownloadError(JepaError):
     """A file that is needed could not be had."""
 
+    may_pass = True
+
 
 @dataclass(frozen=True)
 class PinnedWheel:

@@ -75,7 +75,17 @@ def trained_subject(store: Store, data: LabelledSet, choices: Sequence[Choice]) 
     Raises:
         JepaError: as `trained_on`.
     """
-    models = [load_model(trained_on(store, data, choice).folder) for choice in choices]
+    return models_subject(store, data, [load_model(trained_on(store, data, choice).folder) for choice in choices])
+
+
+def models_subject(store: Store, data: LabelledSet, models: Sequence[TrainedModel]) -> Subject:
+    """Trained models of one method, which describe the set's rows themselves.
+
+    Args:
+        store: where descriptors are kept for the next time.
+        data: the set.
+        models: one a seed, read from their folders.
+    """
 
     def vectors() -> list[Vectors]:
         # The model says nothing of the rows that it was not trained on.
@@ -85,7 +95,7 @@ def trained_subject(store: Store, data: LabelledSet, choices: Sequence[Choice]) 
             for model, key in zip(models, keys, strict=True)
         ]
 
-    return _of_models(models, [choice.seed for choice in choices], vectors)
+    return _of_models(models, vectors)
 
 
 def archive_subject(store: Store, model: TrainedModel, data: LabelledSet, pairs: pd.DataFrame) -> Subject:
@@ -111,9 +121,7 @@ def archive_subject(store: Store, model: TrainedModel, data: LabelledSet, pairs:
     def vectors() -> list[Vectors]:
         return [{sensor.name: of_sensor(sensor, c) for sensor, c in zip(data.sensors, COLUMNS, strict=True)}]
 
-    assert model.folder is not None
-    seed = atomic.read_json(model.folder / "model.json")["about"]["seed"]
-    return _of_models([model], [seed], vectors)
+    return _of_models([model], vectors)
 
 
 def baseline_subject(data: LabelledSet, name: str, seeds: Sequence[int], encoder: ijepa.IJEPAConfig) -> Subject:
@@ -163,15 +171,14 @@ def encoder_like(config: Any) -> ijepa.IJEPAConfig:
     return replace(ijepa.SIZES["tiny"], **{name: getattr(config, name) for name in same})
 
 
-def _of_models(
-    models: Sequence[TrainedModel], seeds: Sequence[int], vectors: Callable[[], Sequence[Vectors]]
-) -> Subject:
+def _of_models(models: Sequence[TrainedModel], vectors: Callable[[], Sequence[Vectors]]) -> Subject:
     folders = [model.folder for model in models if model.folder is not None]
-    description = atomic.read_json(folders[0] / "model.json")
+    descriptions = [atomic.read_json(folder / "model.json") for folder in folders]
+    description = descriptions[0]
     about = description["about"]
     return Subject(
         variant=models[0].name,
-        seeds=tuple(seeds),
+        seeds=tuple(one["about"]["seed"] for one in descriptions),
         models=tuple(model.fingerprint for model in models),
         describer=models[0],
         vectors=vectors,

@@ -16,9 +16,13 @@ class BrokenIndexError(JepaError):
 class IndexBusyError(JepaError):
     """Another process is writing to the index."""
 
+    may_pass = True
+
 
 class IndexWriteError(JepaError):
     """The index could not be written; it is as it was."""
+
+    may_pass = True
 
 
 class FingerprintMismatchError(JepaError):

@@ -11,8 +11,9 @@ from jepa_core.stages import size_of
 from jepa_core.store import Store
 from pipelines.bootstrap import bootstrap, stale_upstream
 from pipelines.chain import index_stage
+from pipelines.faults import plain_errors
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, missing_upstream, plain_errors, run_stage
+from pipelines.stage import StageInputs, StageResult, missing_upstream, run_stage
 
 
 class IndexSettings(dg.Config):

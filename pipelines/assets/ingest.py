@@ -1,6 +1,8 @@
 """Archive to patches to pairs."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -8,12 +10,15 @@ from pydantic import Field
 
 from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
+from pipelines.acquire import cut_settings, settled_acquisitions
 from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
 from pipelines.resources import Workspace
 from pipelines.stage import Stage, StageInputs, StageResult, run_stage
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from jepa_core.acquisitions import Acquisitions
 
 Materialized = dg.MaterializeResult[None]
 
@@ -41,6 +46,9 @@ class PatchSettings(dg.Config):
     )
     max_quarantined: float = Field(
         default=0.1, ge=0, le=1, description="Share of unreadable scenes above which a check fails."
+    )
+    at_most: int | None = Field(
+        default=None, ge=1, description="New and changed scenes taken in one run; the rest waits. None: all of them."
     )
 
 
@@ -76,20 +84,13 @@ def _patches(
     workspace: Workspace,
 ) -> Materialized:
     def work(inputs: StageInputs) -> StageResult:
-        from jepa_core.cutting import CutConfig
         from jepa_core.extraction import extract
-        from jepa_core.grid import Grid
         from jepa_core.patch_store import patches_version, read_quarantine, scene_files
 
         store = workspace.store()
-        grid = Grid(config.patch_pixels, config.stride_pixels, config.resolution_m)
-        wanted = sensor.with_bands(config.bands or sensor.band_names)
-        summary = extract(
-            store,
-            workspace.open_archive().sources(wanted),
-            wanted,
-            CutConfig(grid, config.min_valid_fraction, config.max_cloud_fraction),
-        )
+        found = inputs.acquisitions
+        assert found is not None
+        summary = extract(store, found.sources, *cut_settings(sensor, config.model_dump()), waiting=found.waiting)
         quarantine = read_quarantine(store, sensor)
         for row in quarantine.head(_SHOWN).itertuples():
             context.log.warning(f"set aside: {row.place}: {row.reason}")
@@ -97,20 +98,38 @@ def _patches(
             outputs=scene_files(store, sensor),
             summary=asdict(summary),
             data_version=patches_version(store, sensor),
-            tables={"quarantine": _quarantine_table(quarantine)} if len(quarantine) else {},
+            tables=_tables(found, quarantine),
         )
 
-    return run_stage(stage, context, workspace, config.model_dump(), work)
+    # How many are taken at once changes nothing in the end.
+    settings = config.model_dump(exclude={"at_most"})
+    look = partial(settled_acquisitions, workspace, sensor, settings, config.at_most, context.log.info)
+    return run_stage(stage, context, workspace, settings, work, look=look)
+
+
+def _tables(found: "Acquisitions", quarantine: "pd.DataFrame") -> dict[str, str]:
+    """What came, changed, went and waits, and what could not be read, as Markdown."""
+    places = {"new": found.new, "changed": found.changed, "gone": found.gone}
+    rows = [(what, place, "") for what, of in places.items() for place in of]
+    rows += [("waiting", place, why) for place, why in found.waiting.items()]
+    tables = {"changes": _table(("what", "place", "why"), rows)} if rows else {}
+    if len(quarantine):
+        tables["quarantine"] = _quarantine_table(quarantine)
+    return tables
 
 
 def _quarantine_table(quarantine: "pd.DataFrame") -> str:
-    """The first that could not be read, as Markdown."""
-    lines = ["| place | reason |", "|---|---|"]
-    for row in quarantine.head(_SHOWN).itertuples():
-        cells = [str(text).replace("|", "\\|").replace("\n", " ") for text in (row.place, row.reason)]
-        lines.append(f"| {cells[0]} | {cells[1]} |")
-    if len(quarantine) > _SHOWN:
-        lines.append(f"| and {len(quarantine) - _SHOWN} more | see quarantine.parquet in the sensor's patches folder |")
+    return _table(("place", "reason"), list(zip(quarantine["place"], quarantine["reason"], strict=True)))
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """The first rows as Markdown."""
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in rows[:_SHOWN]:
+        cells = [text.replace("|", "\\|").replace("\n", " ") for text in row]
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(rows) > _SHOWN:
+        lines.append(f"| and {len(rows) - _SHOWN} more |" + " |" * (len(head) - 1))
     return "\n".join(lines)
 
 

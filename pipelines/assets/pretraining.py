@@ -1,17 +1,19 @@
 """Pairs to a trained model, a model a variant."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
+from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, model_stage
 from pipelines.resources import TrackedRun, Tracking, Workspace
-from pipelines.stage import StageInputs, StageResult, run_stage
+from pipelines.stage import StageInputs, StageResult, as_it_is, run_stage
 
 if TYPE_CHECKING:
+    from jepa_core.datasets.labelled_set import LabelledSet
     from jepa_core.training.pretrain import Choice
 
 EXPERIMENT = "pretraining"
@@ -24,6 +26,14 @@ class Size(Enum):
     tiny = "tiny"
     small = "small"
     paper = "paper"
+
+
+class Training(Enum):
+    """When a model is trained."""
+
+    as_needed = "as_needed"
+    anew = "anew"
+    never = "never"
 
 
 class PretrainingSettings(dg.Config):
@@ -39,6 +49,14 @@ class PretrainingSettings(dg.Config):
     recipe: dict[str, Any] = Field(
         default_factory=dict, description="Fields of the recipe to be others than the size's, e.g. batch_size."
     )
+    training: Training = Field(
+        default=Training.as_needed,
+        description="`as_needed`: without a model, or with other settings here or upstream; `anew`: on other pairs, "
+        "too; `never`: what there is serves on, and without a model nothing follows.",
+    )
+    gate: bool = Field(
+        default=True, description="With `anew`: the new model serves only if it falls behind the old one in no figure."
+    )
 
 
 def model_asset(variant: str) -> dg.AssetsDefinition:
@@ -51,6 +69,7 @@ def model_asset(variant: str) -> dg.AssetsDefinition:
         deps=[PATCH_PAIRS.name],
         code_version=stage.version,
         kinds={"torch", "mlflow"},
+        output_required=False,
         description=f"Encoder trained by {variant} on the training pairs, with the statistics of its inputs.",
     )
     def _model(
@@ -58,20 +77,59 @@ def model_asset(variant: str) -> dg.AssetsDefinition:
         config: PretrainingSettings,
         workspace: Workspace,
         tracking: Tracking,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         def work(inputs: StageInputs) -> StageResult:
             store = workspace.store()
             parameters = _parameters(variant, config)
             with tracking.run(store, context, EXPERIMENT, inputs.fingerprint, parameters) as run:
                 result = _pretrain(variant, config, workspace, inputs, run)
+                if config.training is Training.anew and config.gate and inputs.previous is not None:
+                    _judge(store, variant, inputs, result, context.log.info)
                 version = tracking.register(run, variant, ALIAS)
             result.summary["registered_version"] = version
             result.links["mlflow_run"] = run.url
             return result
 
-        return run_stage(stage, context, workspace, config.model_dump(mode="json"), work)
+        settings = config.model_dump(mode="json", exclude={"training", "gate"})
+        if config.training is not Training.never:
+            yield run_stage(stage, context, workspace, settings, work, config.training is Training.anew)
+        elif (found := as_it_is(stage, context, workspace)) is not None:
+            yield found
 
     return _model
+
+
+def _judge(store: Store, variant: str, inputs: StageInputs, result: StageResult, say: Callable[[str], None]) -> None:
+    """Goes on if the new model may take the place of the one that serves.
+
+    Raises:
+        RejectedError: it may not.
+    """
+    from jepa_core import atomic
+    from jepa_core.evaluation.succession import RejectedError, judge
+    from jepa_core.model import load_model
+
+    assert inputs.previous is not None
+    (candidate,) = result.outputs
+    serving = store.root / inputs.previous.summary["folder"]
+    archive = atomic.read_json(store.root / "root.json")["archive"]
+    verdict = judge(store, _pairs(store, inputs), load_model(serving), load_model(candidate), archive)
+    if not verdict.accepted:
+        where = "" if verdict.report is None else f" Its report: {verdict.report / 'report.html'}."
+        raise RejectedError(
+            f"the new {variant} model in {candidate} does not take the place of {serving.name}, which serves on: "
+            f"{verdict.message}.{where} To have it serve all the same, run the job again with `gate: false`"
+        )
+    say(f"the new model takes the place of {serving.name}: {verdict.message}")
+
+
+def _pairs(store: Store, inputs: StageInputs) -> "LabelledSet":
+    from jepa_core.datasets.stored_pairs import stored_pairs
+    from jepa_core.patch_store import stored_sensors
+    from jepa_core.tables import PAIRS, read_table
+
+    pairs_version = inputs.upstream[PATCH_PAIRS.name].data_version
+    return stored_pairs(store, read_table(store.pairs, PAIRS), stored_sensors(store), pairs_version)
 
 
 def _parameters(variant: str, config: PretrainingSettings) -> dict[str, Any]:
@@ -104,17 +162,13 @@ def _pretrain(
     inputs: StageInputs,
     run: TrackedRun,
 ) -> StageResult:
-    from jepa_core.datasets.stored_pairs import stored_pairs
-    from jepa_core.patch_store import stored_sensors
-    from jepa_core.tables import PAIRS, read_table
     from jepa_core.training.pretrain import pretrain
 
     store = workspace.store()
-    pairs_version = inputs.upstream[PATCH_PAIRS.name].data_version
     trained = pretrain(
         store,
         _choice(variant, config),
-        data=stored_pairs(store, read_table(store.pairs, PAIRS), stored_sensors(store), pairs_version),
+        data=_pairs(store, inputs),
         stage_fingerprint=inputs.fingerprint,
         on_step=run.log_row,
     )
@@ -135,7 +189,7 @@ def _pretrain(
         **{k: v for k, v in last.items() if k.startswith("effective_rank")},
     }
     run.client.set_tag(run.run_id, "jepa.model", trained.fingerprint)
-    run.client.set_tag(run.run_id, "jepa.pairs", pairs_version)
+    run.client.set_tag(run.run_id, "jepa.pairs", inputs.upstream[PATCH_PAIRS.name].data_version)
     return StageResult(
         outputs=[trained.folder],
         summary=summary,

@@ -1,0 +1,110 @@
+"""What lies in an archive, held against what became of it so far: what is new, changed, gone, or not whole yet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jepa_core.archive.arrivals import arrivals
+from jepa_core.archive.discover import Archive
+from jepa_core.archive.scene import Source
+from jepa_core.cutting import CutConfig
+from jepa_core.fingerprint import fingerprint
+from jepa_core.ledger import Ledger
+from jepa_core.sensors import Sensor
+from jepa_core.store import Store
+
+
+@dataclass(frozen=True)
+class Acquisitions:
+    """Places of one sensor."""
+
+    sources: tuple[Source, ...]
+    """Those that an extraction looks at now."""
+
+    waiting: dict[str, str]
+    """Those that it leaves as they are, each with the reason: still being copied, or not their turn."""
+
+    new: tuple[str, ...]
+    """Of `sources`, those that no extraction has looked at."""
+
+    changed: tuple[str, ...]
+    """Of `sources`, those that have changed since, or are cut with other settings now."""
+
+    gone: tuple[str, ...]
+    """Places that an extraction has looked at and that are no longer there."""
+
+    version: str
+    """Of all this: another one means that there is something to extract."""
+
+
+def look(store: Store, archive: Archive, sensor: Sensor, config: CutConfig, at_most: int | None = None) -> Acquisitions:
+    """Looks at the archive; opens no scene.
+
+    Args:
+        store: the data root.
+        archive: the archive.
+        sensor: the sensor, with the bands that are wanted.
+        config: settings of the cutting.
+        at_most: new and changed places that are taken at once; the others wait. None: all of them.
+
+    Raises:
+        ArchiveError: the archive holds no place of the sensor, or a list of its own cannot be read.
+    """
+    sources = archive.sources(sensor)
+    ledger = Ledger(store, sensor, config)
+    fresh = [source for source in sources if not ledger.has_seen(source)]
+    coming = arrivals(fresh, archive.settle_s)
+    waiting = dict(coming.waiting)
+    for source in coming.ready[at_most:] if at_most is not None else ():
+        waiting[source.place] = f"{at_most} are taken at once, and its turn comes next"
+    taken = [source for source in coming.ready if source.place not in waiting]
+    listed = {source.place for source in sources}
+    stamps = [[s.place, "waiting" if s.place in waiting else s.stamp] for s in sources]
+    return Acquisitions(
+        sources=tuple(source for source in sources if source.place not in waiting),
+        waiting=waiting,
+        new=tuple(source.place for source in taken if source.place not in ledger.known),
+        changed=tuple(source.place for source in taken if source.place in ledger.known),
+        gone=tuple(place for place in ledger.known if place not in listed),
+        version=fingerprint(stamps),
+    )
+
+
+def look_when_settled(
+    store: Store,
+    archive: Archive,
+    sensor: Sensor,
+    config: CutConfig,
+    at_most: int | None,
+    wait: Callable[[float], None],
+    say: Callable[[str], None],
+) -> Acquisitions:
+    """Looks at the archive, and again after `archive.settle_s` where places have changed a moment ago.
+
+    Args:
+        store: see `look`, as the next four.
+        archive: the archive.
+        sensor: the sensor.
+        config: settings.
+        at_most: new places at once.
+        wait: sleeps so many seconds.
+        say: is told what is waited for, and what is left for another time.
+    """
+    found = look(store, archive, sensor, config, at_most)
+    if found.waiting and archive.settle_s and not _is_turn(found):
+        say(f"{_first(found)}; looking again in {archive.settle_s:.0f} s")
+        wait(archive.settle_s)
+        found = look(store, archive, sensor, config, at_most)
+    if found.waiting:
+        say(f"left for the next run: {_first(found)}")
+    return found
+
+
+def _is_turn(found: Acquisitions) -> bool:
+    """Whether enough is there already, so that nothing need be waited for."""
+    return any("its turn" in why for why in found.waiting.values())
+
+
+def _first(found: Acquisitions) -> str:
+    place, why = next(iter(found.waiting.items()))
+    more = f", and {len(found.waiting) - 1} more places" if len(found.waiting) > 1 else ""
+    return f"{place}: {why}{more}"
