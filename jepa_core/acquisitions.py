@@ -52,20 +52,18 @@ def look(store: Store, archive: Archive, sensor: Sensor, config: CutConfig, at_m
     sources = archive.sources(sensor)
     ledger = Ledger(store, sensor, config)
     fresh = [source for source in sources if not ledger.has_seen(source)]
-    coming = arrivals(fresh, archive.settle_s)
-    waiting = dict(coming.waiting)
-    for source in coming.ready[at_most:] if at_most is not None else ():
-        waiting[source.place] = f"{at_most} are taken at once, and its turn comes next"
-    taken = [source for source in coming.ready if source.place not in waiting]
+    coming = arrivals(fresh, archive.settle_s, at_most)
     listed = {source.place for source in sources}
-    stamps = [[s.place, "waiting" if s.place in waiting else s.stamp] for s in sources]
+    # What waits counts as it was before: it is no reason to extract anything.
+    marks = {source.place: ledger.mark(source) for source in sources if source.place not in coming.waiting}
+    marks |= {place: ledger.known[place]["fingerprint"] for place in coming.waiting if place in ledger.known}
     return Acquisitions(
-        sources=tuple(source for source in sources if source.place not in waiting),
-        waiting=waiting,
-        new=tuple(source.place for source in taken if source.place not in ledger.known),
-        changed=tuple(source.place for source in taken if source.place in ledger.known),
+        sources=tuple(source for source in sources if source.place not in coming.waiting),
+        waiting=coming.waiting,
+        new=tuple(source.place for source in coming.ready if source.place not in ledger.known),
+        changed=tuple(source.place for source in coming.ready if source.place in ledger.known),
         gone=tuple(place for place in ledger.known if place not in listed),
-        version=fingerprint(stamps),
+        version=fingerprint(marks),
     )
 
 

@@ -29,12 +29,14 @@ def cut_settings(sensor: Sensor, config: Mapping[str, Any]) -> "tuple[Sensor, Cu
     )
 
 
-def acquisitions(workspace: Workspace, sensor: Sensor, config: Mapping[str, Any]) -> "Acquisitions":
+def acquisitions(
+    workspace: Workspace, sensor: Sensor, config: Mapping[str, Any], at_most: int | None = None
+) -> "Acquisitions":
     """What lies in the archive, at this moment."""
     from jepa_core.acquisitions import look
 
     store = workspace.store()
-    return look(store, workspace.open_archive(), *cut_settings(sensor, config))
+    return look(store, workspace.open_archive(), *cut_settings(sensor, config), at_most=at_most)
 
 
 def settled_acquisitions(

@@ -11,6 +11,7 @@ from pipelines.assets.pretraining import model_asset
 from pipelines.checks import comparison_check, ingest_checks, variant_checks
 from pipelines.reindex import reindex_new_acquisitions
 from pipelines.resources import Tracking, Workspace
+from pipelines.watch import new_acquisitions, nightly
 
 VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa")
 
@@ -31,6 +32,8 @@ defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
     jobs=[reindex_new_acquisitions],
+    sensors=[new_acquisitions],
+    schedules=[nightly],
     resources={"workspace": Workspace(), "tracking": Tracking()},
     # A step a process would import torch and mlflow anew each; stages use threads of their own.
     executor=dg.in_process_executor,

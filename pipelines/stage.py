@@ -182,13 +182,16 @@ def as_it_is(
     return _found_whole(record, context, store)
 
 
-def why_stale(stage: Stage, workspace: Workspace, thorough: bool = True) -> Staleness | None:
+def why_stale(
+    stage: Stage, workspace: Workspace, thorough: bool = True, found: "Acquisitions | None" = None
+) -> Staleness | None:
     """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not.
 
     Args:
         stage: the stage.
         workspace: archive and data root.
         thorough: also looks whether all outputs stand, which takes as long as there are many.
+        found: what lies in the archive; None: it is looked at, for a stage that reads it.
     """
     store = workspace.store()
     record = read_record(store, stage.name)
@@ -201,7 +204,8 @@ def why_stale(stage: Stage, workspace: Workspace, thorough: bool = True) -> Stal
         inputs = _inputs(stage, store) if thorough else _records(stage, store)
     except MissingUpstreamError:
         return Staleness("is made from something that is missing", missing=False)
-    found = acquisitions(workspace, stage.archive, record.config) if stage.archive is not None else None
+    if found is None and stage.archive is not None:
+        found = acquisitions(workspace, stage.archive, record.config)
     wanted = _wanted(stage, record.config, _versions(inputs, found), inputs)
     if not _is_current(stage, record, wanted, anew=False):
         return Staleness("is made from something older", missing=False)

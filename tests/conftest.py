@@ -31,6 +31,9 @@ REPO = Path(__file__).parent.parent
 # else uses a core. Commands that tests start keep theirs.
 torch.set_num_threads(1)
 
+# Archives of tests are written a moment before they are read.
+os.environ["JEPA_SETTLE_SECONDS"] = "0"
+
 
 @pytest.fixture(scope="session")
 def wheels() -> Path:

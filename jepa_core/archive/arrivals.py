@@ -24,18 +24,27 @@ class Arrivals:
     """Those that lie still."""
 
     waiting: dict[str, str]
-    """Those that do not, with what is waited for."""
+    """Those that do not, or whose turn has not come, each with what is waited for."""
 
 
-def arrivals(sources: Sequence[Source], settle_s: float) -> Arrivals:
+def arrivals(sources: Sequence[Source], settle_s: float, at_most: int | None = None) -> Arrivals:
     """Tells places that are whole from those that are still being copied.
 
     Args:
         sources: new or changed places.
-        settle_s: how long a place must not have changed, seconds; 0: nothing waits.
+        settle_s: how long a place must not have changed, seconds; 0: nothing is being copied.
+        at_most: how many are taken at once; the others are not looked at. None: all.
     """
-    waiting = {place: why for place, why in ((s.place, _why(s, settle_s)) for s in sources) if why}
-    return Arrivals(tuple(source for source in sources if source.place not in waiting), waiting)
+    ready: list[Source] = []
+    waiting = {}
+    for source in sources:
+        if len(ready) == at_most:
+            waiting[source.place] = f"{at_most} are taken at once, and its turn comes next"
+        elif why := _why(source, settle_s):
+            waiting[source.place] = why
+        else:
+            ready.append(source)
+    return Arrivals(tuple(ready), waiting)
 
 
 def _why(source: Source, settle_s: float) -> str:
