@@ -47,6 +47,7 @@ def descriptors_stage(variant: str) -> Stage:
         versions.DESCRIPTORS,
         upstream=(SENTINEL1_PATCHES.name, SENTINEL2_PATCHES.name, f"{variant}_model"),
         typical_seconds=10,
+        idle_settings=("processes",),
         remedy=f"{variant}_index",
     )
 

@@ -188,6 +188,30 @@ def _gate(variant: str) -> dg.AssetChecksDefinition:
     return _run
 
 
+def _drift_check(variant: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=f"{variant}_descriptors",
+        name="descriptor_drift",
+        description="New scenes look like those that the model was trained on. If not, `retrain_<method>` is due.",
+    )
+    def _run(workspace: Workspace) -> dg.AssetCheckResult:
+        from jepa_core.catalog import current_model
+        from jepa_core.drift import SHARE, TOO_MANY, drift_figures, read_drift
+
+        store = workspace.store()
+        model = current_model(store, variant).fingerprint
+        drifts = read_drift(store, variant, model, (SENTINEL1.name, SENTINEL2.name))
+        return dg.AssetCheckResult(
+            passed=not any(drift.found for drift in drifts),
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata=drift_figures(drifts),
+            description=f"Of new patches, {SHARE:.0%} are expected to be farther from all training patches than "
+            f"{1 - SHARE:.0%} of these are from each other; above {TOO_MANY:.0%}, for certain, it is time to train.",
+        )
+
+    return _run
+
+
 def _quarantine_check(kind: Sensor) -> dg.AssetChecksDefinition:
     asset = f"{kind.name}_patches"
 
@@ -242,6 +266,7 @@ def variant_checks(variant: str) -> list[dg.AssetChecksDefinition]:
             "Every patch has descriptors of the current model, finite and of unit norm.",
             _descriptors(variant),
         ),
+        _drift_check(variant),
         _check(
             f"{variant}_index",
             "Files are those that were written, it is the current model's, and every patch is in it and finds itself.",

@@ -11,6 +11,7 @@ from pipelines.assets.pretraining import model_asset
 from pipelines.checks import comparison_check, ingest_checks, variant_checks
 from pipelines.reindex import reindex_new_acquisitions
 from pipelines.resources import Tracking, Workspace
+from pipelines.retraining import RETRAINING, drift
 from pipelines.watch import new_acquisitions, nightly
 
 VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa")
@@ -31,8 +32,8 @@ CHECKS.append(comparison_check(VARIANTS))
 defs = dg.Definitions(
     assets=ASSETS,
     asset_checks=CHECKS,
-    jobs=[reindex_new_acquisitions],
-    sensors=[new_acquisitions],
+    jobs=[reindex_new_acquisitions, *RETRAINING],
+    sensors=[new_acquisitions, drift],
     schedules=[nightly],
     resources={"workspace": Workspace(), "tracking": Tracking()},
     # A step a process would import torch and mlflow anew each; stages use threads of their own.

@@ -14,6 +14,7 @@ from pipelines.chain import model_stage
 from pipelines.reindex import AT_MOST, REINDEX, VARIANTS, reindex_new_acquisitions, reindex_stages
 from pipelines.resources import Workspace
 from pipelines.stage import Stage, why_stale
+from pipelines.unfinished import UNFINISHED
 
 INTERVAL_S = 30
 """Between two looks of the sensor."""
@@ -23,14 +24,6 @@ NIGHTLY = "0 2 * * *"
 
 FIRST_PAUSE_S = 60.0
 LONGEST_PAUSE_S = 3600.0
-
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass(frozen=True)

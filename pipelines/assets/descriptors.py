@@ -39,15 +39,17 @@ def descriptors_asset(variant: str) -> dg.AssetsDefinition:
             from jepa_core.catalog import current_model
             from jepa_core.describing.archive import describe_archive
             from jepa_core.descriptors import descriptor_files
+            from jepa_core.drift import drift_figures, measure_drift
             from jepa_core.model import load_model
 
             store = workspace.store()
             model = load_model(current_model(store, variant).folder)
             summary = describe_archive(store, model, config.processes)
+            drifts = measure_drift(store, variant, model.fingerprint, list(model.variant.sensors))
             files = descriptor_files(store, model)
-            return StageResult(outputs=files, summary={**asdict(summary), "model": model.fingerprint})
+            about = {**asdict(summary), "model": model.fingerprint, **drift_figures(drifts)}
+            return StageResult(outputs=files, summary=about)
 
-        # The number of processes changes no result.
-        return run_stage(stage, context, workspace, {}, work)
+        return run_stage(stage, context, workspace, config.model_dump(), work)
 
     return _descriptors

@@ -1,6 +1,7 @@
 """Descriptors to an index; selected alone, it first has made what is missing upstream."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -40,6 +41,8 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
         deps=list(stage.upstream),
         code_version=stage.version,
         kinds={"faiss"},
+        # Indexes change when acquisitions come: one that does not is a feed that has dried up.
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=14), warn_window=timedelta(days=7)),
         description=f"Index over the {variant} descriptors: what `jepa search` reads.",
     )
     def _index(

@@ -1,0 +1,52 @@
+"""An archive of small simulated scenes that grows quickly: pixels are simulated once, and linked for further dates."""
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jepa_core.testing.stac_sentinel1 import write_sentinel1_rtc
+from jepa_core.testing.stac_sentinel2 import write_sentinel2_stac
+from jepa_core.testing.world import World
+
+FIRST = datetime(2021, 1, 1, 10, tzinfo=UTC)
+
+
+def write_dates(root: Path, start: int, stop: int, size_m: float = 2_400.0) -> None:
+    """Adds one scene of each sensor a date: half of the scenes are radar, half optical, all of one place.
+
+    Args:
+        root: of the archive.
+        start: number of the first date.
+        stop: number behind the last.
+        size_m: side of a scene.
+    """
+    models = root.parent / f"{root.name}-models"
+    if not models.exists():
+        place = {"left": 399_600, "top": 5_400_000, "size_m": size_m}
+        write_sentinel1_rtc(models / "s1", World(0), time=FIRST, **place)
+        write_sentinel2_stac(models / "s2", World(0), time=FIRST, **place)
+    for number in range(start, stop):
+        for sensor in ("s1", "s2"):
+            _write_date(models / sensor, root / sensor, number)
+
+
+def _write_date(model: Path, root: Path, number: int) -> None:
+    (item_path,) = model.rglob("*.json")
+    item = json.loads(item_path.read_text())
+    identity = f"{item['id']}_{number:05d}"
+    folder = root / identity
+    # Beside its place, so that nobody sees half of it.
+    coming = root.parent / f"coming-{identity}"
+    shutil.copytree(item_path.parent, coming, copy_function=os.link)
+    (coming / item_path.name).unlink()
+    item["id"] = identity
+    shift = timedelta(days=5 * number)
+    for field in ("datetime", "start_datetime", "end_datetime"):
+        if item["properties"].get(field):
+            moved = datetime.fromisoformat(item["properties"][field].replace("Z", "+00:00")) + shift
+            item["properties"][field] = moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    (coming / item_path.name).write_text(json.dumps(item))
+    root.mkdir(parents=True, exist_ok=True)
+    coming.rename(folder)
