@@ -41,7 +41,7 @@ def plain_errors(context: dg.AssetExecutionContext) -> Iterator[None]:
 
     Raises:
         dagster.RetryRequested: in place of a fault that may pass, as long as tries are left.
-        dagster.Failure: in place of any other `JepaError`, and of system errors that may pass but did not.
+        dagster.Failure: in place of any other `JepaError`, and of what the system says: that names the file.
     """
     try:
         yield
@@ -52,8 +52,6 @@ def plain_errors(context: dg.AssetExecutionContext) -> Iterator[None]:
             wait = FIRST_WAIT_S * 3**tries
             context.log.warning(f"{message}. This may pass: trying again in {wait:.0f} s ({tries + 1} of {RETRIES})")
             raise dg.RetryRequested(max_retries=RETRIES, seconds_to_wait=wait) from error
-        if not isinstance(error, JepaError) and not may_pass(error):
-            raise
         # The message is for people; the traceback that Dagster prints around it is not.
         context.log.error(message)
         raise dg.Failure(description=message, allow_retries=False) from error
