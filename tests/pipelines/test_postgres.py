@@ -1,0 +1,222 @@
+"""Dagster and MLflow on a real PostgreSQL server, by JEPA_POSTGRES alone."""
+
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
+from mlflow import MlflowClient
+from sqlalchemy import make_url
+
+from jepa_core.errors import JepaError
+from jepa_core.store import Store
+from pipelines import postgres
+from pipelines.resources import Tracking, Workspace, tracking_uri
+from tests.conftest import REPO
+from tests.pipelines.postgres_server import PASSWORD
+from tests.pipelines.test_command import dagster
+
+
+def new_root(folder: Path) -> Path:
+    """A folder where the start-up hook acts."""
+    (folder / "dagster_home").mkdir(parents=True)
+    shutil.copy(REPO / "dagster_home" / "dagster.yaml", folder / "dagster_home")
+    return folder
+
+
+@dg.asset
+def tracked(context: dg.AssetExecutionContext, workspace: Workspace, tracking: Tracking) -> dg.MaterializeResult:
+    """What every stage does that MLflow is told of."""
+    with tracking.run(workspace.store(), context, "tracked", "0" * 64, {"size": "tiny"}) as run:
+        run.log_figures({"loss": 0.5})
+        return dg.MaterializeResult(metadata={"mlflow": dg.MetadataValue.url(run.url)})
+
+
+@pytest.fixture(scope="module")
+def made(server, synthetic_archive, tmp_path_factory):
+    """Patches made by the real command with the setting alone, then an asset with a run of MLflow."""
+    root, address = new_root(tmp_path_factory.mktemp("made")), server.new_database()
+    where = {"JEPA_ARCHIVE": str(synthetic_archive), "JEPA_DATA": str(root / "data")}
+    done = dagster(root, "asset", "materialize", "--select", "sentinel1_patches", **where, JEPA_POSTGRES=address)
+    assert done.returncode == 0, done.stdout
+    made = SimpleNamespace(root=root, address=address, said=done.stdout)
+    with pytest.MonkeyPatch.context() as patch, opened(made, patch) as instance:
+        workspace = Workspace(archive=str(synthetic_archive), data=str(root / "data"))
+        dg.materialize([tracked], instance=instance, resources={"workspace": workspace, "tracking": Tracking()})
+    return made
+
+
+def opened(made, patch):
+    """Dagster's instance on the same database."""
+    patch.setenv("DAGSTER_HOME", str(made.root / "dagster_home"))
+    patch.setenv("JEPA_POSTGRES", made.address)
+    return dg.DagsterInstance.get()
+
+
+@pytest.fixture
+def instance(made, monkeypatch):
+    """The instance that `made` was made in."""
+    with opened(made, monkeypatch) as instance:
+        yield instance
+
+
+@pytest.fixture
+def empty(server, monkeypatch):
+    """An empty database, set."""
+    address = server.new_database()
+    monkeypatch.setenv("JEPA_POSTGRES", address)
+    return address
+
+
+def test_runs_and_events_are_in_postgresql_and_no_sqlite_file_is_written(made, instance, server):
+    runs = instance.get_runs()
+    assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 2
+    assert set(server.ask("select run_id from dagster.runs", made.address)) == {(run.run_id,) for run in runs}
+    for name, run in zip(("tracked", "sentinel1_patches"), runs, strict=True):
+        assert instance.get_latest_materialization_event(dg.AssetKey(name)).run_id == run.run_id
+    written = [path for path in made.root.rglob("*") if path.is_file()]
+    assert not [path for path in written if path.read_bytes()[:15] == b"SQLite format 3"]
+
+
+def test_each_has_a_schema_with_its_own_alembic_version(made, server):
+    tables = server.ask("select schemaname, tablename from pg_tables where schemaname !~ '^pg_|^inf'", made.address)
+    assert {schema for schema, _ in tables} == {"dagster", "mlflow"}
+    assert {("dagster", "alembic_version"), ("mlflow", "alembic_version")} <= set(tables)
+
+
+def test_the_mlflow_run_is_there_and_linked_with_the_dagster_run_both_ways(made, instance):
+    store = Store.at(made.root / "data")
+    client = MlflowClient(tracking_uri(store))
+    (found,) = client.search_runs([client.get_experiment_by_name("tracked").experiment_id])
+    event = instance.get_latest_materialization_event(dg.AssetKey("tracked"))
+    assert found.data.tags["dagster.run_id"] == event.run_id
+    assert found.info.run_id in event.asset_materialization.metadata["mlflow"].url
+    assert (found.info.status, found.data.metrics, found.data.params) == ("FINISHED", {"loss": 0.5}, {"size": "tiny"})
+    assert found.info.artifact_uri.startswith(store.mlflow.as_uri())
+
+
+def test_the_password_is_neither_said_nor_written_nor_handed_on(made, instance, server):
+    written = b"".join(path.read_bytes() for path in made.root.rglob("*") if path.is_file())
+    known = made.said + str([instance.all_logs(run.run_id) for run in instance.get_runs()])
+    known += instance.info_str() + repr(instance.get_ref())
+    query = "select schemaname, tablename from pg_tables where schemaname in ('dagster', 'mlflow')"
+    for schema, table in server.ask(query, made.address):
+        known += str(server.ask(f'select * from {schema}."{table}"', made.address))
+    for form in (PASSWORD, make_url(made.address).render_as_string(hide_password=False).split(":")[2].split("@")[0]):
+        assert form not in known
+        assert form.encode() not in written
+
+
+def test_ticks_of_sensors_and_schedules_are_kept(instance):
+    data = TickData("origin", "a_sensor", InstigatorType.SENSOR, TickStatus.STARTED, timestamp=1.0, selector_id="s")
+    tick = instance.create_tick(data)
+    instance.update_tick(tick.with_status(TickStatus.SKIPPED, skip_reason="nothing new"))
+    (found,) = instance.get_ticks("origin", "s")
+    assert (found.status, found.skip_reason) == (TickStatus.SKIPPED, "nothing new")
+
+
+def test_what_is_handed_to_other_processes_opens_the_same_storage(instance):
+    with dg.DagsterInstance.from_ref(instance.get_ref()) as other:
+        assert [run.run_id for run in other.get_runs()] == [run.run_id for run in instance.get_runs()]
+
+
+def test_without_the_setting_a_dagster_home_of_before_goes_on_and_no_driver_is_imported(tmp_path):
+    code = (
+        "import sys, dagster as dg\n"
+        "with dg.DagsterInstance.get() as i:\n"
+        "    i.add_dynamic_partitions('seen', [sys.argv[1]])\n"
+        "    print(i.get_dynamic_partitions('seen'))\n"
+        "print([m for m in ('psycopg2', 'dagster_postgres', 'jepa_core') if m in sys.modules])"
+    )
+
+    def run(word):
+        command = [sys.executable, "-c", code, word]
+        environment = {"DAGSTER_HOME": str(tmp_path), "PYTHONPATH": str(REPO)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split("\n")
+
+    text = (REPO / "dagster_home" / "dagster.yaml").read_text()
+    before, found = (
+        text.split("storage:")[0] + "concurrency:" + text.split("concurrency:")[1],
+        tmp_path / "dagster.yaml",
+    )
+    found.write_text(before)
+    run("before")
+    lay = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.db")}
+    found.write_text(text)
+    assert run("after")[:2] == ["['before', 'after']", "[]"]
+    assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*.db")} == lay
+
+
+def test_many_processes_may_make_a_schema_at_once(empty):
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(postgres.schema_address, ["dagster"] * 8))) == 1
+
+
+def test_options_that_the_address_holds_are_kept(empty, monkeypatch):
+    monkeypatch.setenv("JEPA_POSTGRES", empty + "?options=-cstatement_timeout%3D5000&connect_timeout=3")
+    query = make_url(postgres.schema_address("dagster")).query
+    assert query == {"options": "-cstatement_timeout=5000 -csearch_path=dagster", "connect_timeout": "3"}
+
+
+def test_a_second_data_root_is_refused(empty, tmp_path):
+    context = SimpleNamespace(asset_key=dg.AssetKey("a"), run=SimpleNamespace(run_id="r"))
+    with Tracking().run(Store.at(tmp_path / "one"), context, "crjepa", "f", {}):
+        pass
+    second = Tracking().run(Store.at(tmp_path / "two"), context, "crjepa", "f", {})
+    with pytest.raises(JepaError, match="a data root needs a database of its own"), second:
+        pass
+
+
+def test_a_server_that_is_down_is_one_line_that_does_not_hold_the_password(tmp_path):
+    root = new_root(tmp_path / "root")
+    done = dagster(root, "asset", "materialize", "--select", "x", JEPA_POSTGRES="postgresql://me:secret@127.0.0.1:9/db")
+    assert done.returncode != 0
+    (line,) = done.stdout.strip().splitlines()
+    assert line.startswith("Error: JEPA_POSTGRES: postgresql://me:***@127.0.0.1:9/db cannot be used:")
+    assert "Connection refused" in line
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("secret", "JEPA_POSTGRES is no address of the form postgresql://user:password@host:5432/database"),
+        ("postgresql://me:secret@host:port/db", "JEPA_POSTGRES is no address of the form"),
+        ("mysql://me:secret@host/db", "JEPA_POSTGRES begins with mysql://"),
+    ],
+)
+def test_what_is_no_address_is_said_without_showing_it(address, message, monkeypatch, tmp_path):
+    monkeypatch.setenv("JEPA_POSTGRES", address)
+    with pytest.raises(JepaError, match=message) as caught:
+        tracking_uri(Store.at(tmp_path))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_wrong_password_is_said_without_it(server, monkeypatch):
+    monkeypatch.setattr(postgres, "_PAUSES", ())
+    monkeypatch.setenv("JEPA_POSTGRES", server.address(password="jepa-wrong"))
+    with pytest.raises(postgres.PostgresError, match="password authentication failed") as caught:
+        postgres.schema_address("dagster")
+    assert "jepa-wrong" not in caught.value.message
+
+
+def test_a_user_without_the_rights_is_told(server, empty, monkeypatch):
+    server.ask("create role guest login password 'guest'")
+    monkeypatch.setenv("JEPA_POSTGRES", empty.replace(empty.split("//")[1].split("@")[0], "guest:guest"))
+    with pytest.raises(postgres.PostgresError, match="permission denied for database"):
+        postgres.schema_address("dagster")
+    server.ask("create schema dagster", empty)
+    with pytest.raises(postgres.PostgresError, match="does not keep to the schema dagster"):
+        postgres.schema_address("dagster")
+
+
+def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setenv("JEPA_POSTGRES", "postgresql://host/db")
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(postgres.PostgresError, match=r"pip install 'jepa-search\[postgres\]'"):
+        postgres.schema_address("dagster")
