@@ -3,11 +3,13 @@
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import dagster as dg
+import psutil
 import pytest
 from dagster._core.scheduler.instigation import InstigatorType, TickData, TickStatus
 from mlflow import MlflowClient
@@ -19,7 +21,7 @@ from pipelines import postgres
 from pipelines.resources import Tracking, Workspace, tracking_uri
 from tests.conftest import REPO
 from tests.pipelines.postgres_server import PASSWORD
-from tests.pipelines.test_command import dagster
+from tests.pipelines.test_command import dagster, dagster_dev, graphql, wait_for_locations
 
 
 def new_root(folder: Path) -> Path:
@@ -220,3 +222,31 @@ def test_a_missing_driver_is_named_with_the_command_that_installs_it(monkeypatch
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     with pytest.raises(postgres.PostgresError, match=r"pip install 'jepa-search\[postgres\]'"):
         postgres.schema_address("dagster")
+
+
+LAUNCH = """mutation {launchRun(executionParams: {
+  selector: {jobName: "__ASSET_JOB", repositoryName: "__repository__", repositoryLocationName: "jepa",
+             assetSelection: [{path: ["sentinel1_patches"]}], assetCheckSelection: []},
+  runConfigData: {}, mode: "default"}) {__typename ... on PythonError {message}}}"""
+
+
+@pytest.mark.slow
+def test_dagster_dev_its_daemon_and_a_run_s_process_work_on_it(server, synthetic_archive, tmp_path):
+    root, address = new_root(tmp_path / "root"), server.new_database()
+    shutil.copy(REPO / "workspace.yaml", root)
+    where = {"JEPA_ARCHIVE": str(synthetic_archive), "JEPA_DATA": str(root / "data"), "JEPA_POSTGRES": address}
+    with dagster_dev(root, **where) as (port, process):
+        wait_for_locations(port, process)
+        # Of the processes' command lines, which every user of the machine can read.
+        tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+        said = b" ".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in tree)
+        assert graphql(port, LAUNCH)["launchRun"]["__typename"] == "LaunchRunSuccess"
+        deadline = time.monotonic() + 120
+        while server.ask("select status from dagster.runs", address) != [("SUCCESS",)]:
+            assert time.monotonic() < deadline, (root / "data" / "server.log").read_text()
+            time.sleep(1)
+        daemons = {kind for (kind,) in server.ask("select daemon_type from dagster.daemon_heartbeats", address)}
+    assert {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"} <= daemons
+    said += (root / "data" / "server.log").read_bytes()
+    assert make_url(address).render_as_string(hide_password=False).split(":")[2].split("@")[0].encode() not in said
+    assert not list(root.rglob("*.db"))
