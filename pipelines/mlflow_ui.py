@@ -18,6 +18,7 @@ def main() -> None:
         os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri(Store.at(Settings().data))
     except JepaError as error:
         sys.exit(str(error))
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", "ui", *sys.argv[1:]])  # noqa: S606
 
 

@@ -175,13 +175,20 @@ def test_dagster_dev_comes_up_with_the_same_code_location_from_either_file(tmp_p
 
 @pytest.mark.slow
 def test_mlflow_s_pages_are_served_to_this_machine_alone(tmp_path):
-    with serving(tmp_path, [sys.executable, "-m", "pipelines.mlflow_ui"], JEPA_DATA=str(tmp_path)) as (port, server):
-        deadline = time.monotonic() + 120
+    with mlflow_ui(tmp_path, JEPA_DATA=str(tmp_path)) as server:
+        assert not beyond_this_machine(server.pid)
+
+
+@contextlib.contextmanager
+def mlflow_ui(folder, **changes):
+    """The process of MLflow's server, once it answers."""
+    with serving(folder, [sys.executable, "-m", "pipelines.mlflow_ui"], **changes) as (port, server):
+        deadline = time.monotonic() + 300
         while not answers(f"http://127.0.0.1:{port}/health"):
-            assert server.poll() is None, (tmp_path / "data" / "server.log").read_text()
+            assert server.poll() is None, (folder / "data" / "server.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.5)
-        assert not beyond_this_machine(server.pid)
+        yield server
 
 
 def answers(address):

@@ -21,7 +21,7 @@ from pipelines import postgres
 from pipelines.resources import Tracking, Workspace, tracking_uri
 from tests.conftest import REPO
 from tests.pipelines.postgres_server import PASSWORD
-from tests.pipelines.test_command import dagster, dagster_dev, graphql, wait_for_locations
+from tests.pipelines.test_command import dagster, dagster_dev, graphql, mlflow_ui, wait_for_locations
 
 
 def new_root(folder: Path) -> Path:
@@ -109,9 +109,9 @@ def test_the_password_is_neither_said_nor_written_nor_handed_on(made, instance, 
     query = "select schemaname, tablename from pg_tables where schemaname in ('dagster', 'mlflow')"
     for schema, table in server.ask(query, made.address):
         known += str(server.ask(f'select * from {schema}."{table}"', made.address))
-    for form in (PASSWORD, make_url(made.address).render_as_string(hide_password=False).split(":")[2].split("@")[0]):
-        assert form not in known
-        assert form.encode() not in written
+    for form in (PASSWORD.encode(), encoded_password(made.address)):
+        assert form not in known.encode()
+        assert form not in written
 
 
 def test_ticks_of_sensors_and_schedules_are_kept(instance):
@@ -231,22 +231,34 @@ LAUNCH = """mutation {launchRun(executionParams: {
 
 
 @pytest.mark.slow
-def test_dagster_dev_its_daemon_and_a_run_s_process_work_on_it(server, synthetic_archive, tmp_path):
+def test_dagster_dev_its_daemon_a_run_s_process_and_mlflow_s_pages_work_on_it(server, synthetic_archive, tmp_path):
     root, address = new_root(tmp_path / "root"), server.new_database()
     shutil.copy(REPO / "workspace.yaml", root)
     where = {"JEPA_ARCHIVE": str(synthetic_archive), "JEPA_DATA": str(root / "data"), "JEPA_POSTGRES": address}
-    with dagster_dev(root, **where) as (port, process):
-        wait_for_locations(port, process)
-        # Of the processes' command lines, which every user of the machine can read.
-        tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
-        said = b" ".join(Path(f"/proc/{pid}/cmdline").read_bytes() for pid in tree)
+    with dagster_dev(root, **where) as (port, dev):
+        wait_for_locations(port, dev)
         assert graphql(port, LAUNCH)["launchRun"]["__typename"] == "LaunchRunSuccess"
+        (tmp_path / "mlflow").mkdir()
+        with mlflow_ui(tmp_path / "mlflow", **where) as ui:
+            said = b" ".join(command_lines(dev.pid) + command_lines(ui.pid))
         deadline = time.monotonic() + 120
         while server.ask("select status from dagster.runs", address) != [("SUCCESS",)]:
             assert time.monotonic() < deadline, (root / "data" / "server.log").read_text()
             time.sleep(1)
         daemons = {kind for (kind,) in server.ask("select daemon_type from dagster.daemon_heartbeats", address)}
     assert {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR"} <= daemons
-    said += (root / "data" / "server.log").read_bytes()
-    assert make_url(address).render_as_string(hide_password=False).split(":")[2].split("@")[0].encode() not in said
-    assert not list(root.rglob("*.db"))
+    assert server.ask("select name from mlflow.experiments", address) == [("Default",)]
+    said += b"".join(path.read_bytes() for path in tmp_path.rglob("server.log"))
+    assert encoded_password(address) not in said
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def command_lines(pid):
+    """Of a process and those that it started: every user of the machine can read them."""
+    processes = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return [Path(f"/proc/{process.pid}/cmdline").read_bytes() for process in processes]
+
+
+def encoded_password(address):
+    """The password as the address holds it."""
+    return make_url(address).render_as_string(hide_password=False).split(":")[2].split("@")[0].encode()
