@@ -22,3 +22,11 @@ def server() -> Iterator[Server]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def empty(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database, set."""
+    address = server.new_database()
+    monkeypatch.setenv("JEPA_POSTGRES", address)
+    return address

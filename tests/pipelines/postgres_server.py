@@ -14,6 +14,8 @@ from pathlib import Path
 
 from sqlalchemy import URL, create_engine, make_url, text
 
+from tests.conftest import REPO
+
 PASSWORD = "öffne/dich@8:%7"
 """Holds what an address must write in another way."""
 
@@ -46,6 +48,13 @@ class Server:
                 return [tuple(row) for row in result] if result.returns_rows else []
         finally:
             engine.dispose()
+
+
+def new_root(folder: Path) -> Path:
+    """A folder where the start-up hook acts."""
+    (folder / "dagster_home").mkdir(parents=True)
+    shutil.copy(REPO / "dagster_home" / "dagster.yaml", folder / "dagster_home")
+    return folder
 
 
 def programs() -> Path | None:
