@@ -8,7 +8,7 @@ DEMO_QUERY := S1B_IW_GRDH_1SDV_20170612T165809_33UUP_27_56
 ON_SAMPLE := env -u JEPA_ARCHIVE -u JEPA_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare test lint bench
+.PHONY: help setup demo compare test lint bench audit
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lint: $(INSTALLED) ## ruff and mypy
 
 bench: $(INSTALLED) ## Timings, each against a reference measured in the same run
 	$(BIN)/python -m tests.bench
+
+audit: $(INSTALLED) ## Which installed packages have known vulnerabilities
+	.ci/audit
 
 $(INSTALLED): pyproject.toml constraints.txt pipelines/jepa_dagster.pth
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

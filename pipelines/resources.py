@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from jepa_core.archive.discover import Archive, archive_identity, open_archive
+from jepa_core.errors import JepaError
 from jepa_core.settings import Settings
 from jepa_core.store import Store
+from pipelines import postgres
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -93,7 +95,7 @@ class TrackedRun:
 
 
 class Tracking(dg.ConfigurableResource[None]):
-    """MLflow on SQLite under the data root, artifacts in a folder beside it."""
+    """MLflow on SQLite under the data root or on PostgreSQL (JEPA_POSTGRES), artifacts in a folder of the data root."""
 
     @contextmanager
     def run(
@@ -162,8 +164,20 @@ class Tracking(dg.ConfigurableResource[None]):
 
 
 def tracking_uri(store: Store) -> str:
-    """Address of MLflow's store."""
-    return f"sqlite:///{store.mlflow / 'mlflow.db'}"
+    """Address of MLflow's store. With JEPA_POSTGRES it holds a password: not to be logged or shown.
+
+    Args:
+        store: the data root.
+
+    Raises:
+        JepaError: JEPA_POSTGRES is set and its database cannot be used.
+    """
+    if not postgres.is_set():
+        return f"sqlite:///{store.mlflow / 'mlflow.db'}"
+    try:
+        return postgres.schema_address("mlflow")
+    except postgres.PostgresError as error:
+        raise JepaError(error.message) from None
 
 
 def _client(store: Store) -> "MlflowClient":
@@ -176,7 +190,14 @@ def _client(store: Store) -> "MlflowClient":
 
 
 def _experiment(client: "MlflowClient", store: Store, name: str) -> str:
+    files = (store.mlflow / "artifacts" / name).as_uri()
     found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    return str(client.create_experiment(name, (store.mlflow / "artifacts" / name).as_uri()))
+    if found is None:
+        return str(client.create_experiment(name, files))
+    # An SQLite file lies in its data root; a database may be given to several, which would mix their runs and files.
+    if postgres.is_set() and found.artifact_location != files:
+        raise JepaError(
+            f"MLflow's experiment {name} in the database that {postgres.SETTING} names keeps its files in "
+            f"{found.artifact_location}, not in {files}: a data root needs a database of its own"
+        )
+    return str(found.experiment_id)

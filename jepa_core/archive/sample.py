@@ -13,7 +13,6 @@ The six GeoTIFF pairs are in no split of the others' and join `train`.
 import bz2
 import csv
 import json
-import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -64,6 +63,8 @@ The georeference of 54 pairs is derived from the tile, row and column in their n
 
 _RECORD_MODULES = tuple(f"bigearthnet_patch_interface.{part}_interface" for part in ("merged", "s1", "s2", "band"))
 _CELL_SIDE_M = 1200
+_MOCK_DATA = "configilm/extra/mock_data"
+"""Folder of the second wheel that the LMDB files lie in."""
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,11 @@ def _copy_geotiff_pairs(common: Path, folder: Path) -> list[str]:
 def _lmdb_pairs(common: Path, configilm: Path, folder: Path) -> Iterator[_Pair]:
     with atomic.scratch_folder(folder / "lmdb") as temporary:
         with zipfile.ZipFile(configilm) as wheel:
-            for member in wheel.namelist():
-                if member.startswith("configilm/extra/mock_data/BENv"):
-                    target = temporary / member.removeprefix("configilm/extra/mock_data/")
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    with wheel.open(member) as source, target.open("wb") as file:
-                        shutil.copyfileobj(source, file)
-        yield from _v1_pairs(temporary / "BENv1", _s1_names(common))
-        yield from _v2_pairs(temporary / "BENv2")
+            members = [name for name in wheel.namelist() if name.startswith(f"{_MOCK_DATA}/BENv")]
+            # A zip file, from whose names Python takes off what leads out.
+            wheel.extractall(temporary, members)  # noqa: S202
+        yield from _v1_pairs(temporary / _MOCK_DATA / "BENv1", _s1_names(common))
+        yield from _v2_pairs(temporary / _MOCK_DATA / "BENv2")
 
 
 def _s1_names(common: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ import pytest
 from jepa_core.stages import read_record
 from jepa_core.store import Store
 from tests.conftest import REPO
+from tests.pipelines.listening import beyond_this_machine
 
 DAGSTER = Path(sys.executable).parent / "dagster"
 COMMAND = ["asset", "materialize", "--select", "crjepa_index"]
@@ -169,19 +170,50 @@ def test_dagster_dev_comes_up_with_the_same_code_location_from_either_file(tmp_p
             entries = wait_for_locations(port, server)
             assert [(e["name"], e["loadStatus"]) for e in entries] == [("jepa", "LOADED")], source
             assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation", source
+            assert not beyond_this_machine(server.pid), source
+
+
+@pytest.mark.slow
+def test_mlflow_s_pages_are_served_to_this_machine_alone(tmp_path):
+    with mlflow_ui(tmp_path, JEPA_DATA=str(tmp_path)) as server:
+        assert not beyond_this_machine(server.pid)
 
 
 @contextlib.contextmanager
-def dagster_dev(checkout):
-    """The port and the process of a server."""
+def mlflow_ui(folder, **changes):
+    """The process of MLflow's server, once it answers."""
+    with serving(folder, [sys.executable, "-m", "pipelines.mlflow_ui"], **changes) as (port, server):
+        deadline = time.monotonic() + 300
+        while not answers(f"http://127.0.0.1:{port}/health"):
+            assert server.poll() is None, (folder / "data" / "server.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        yield server
+
+
+def answers(address):
+    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
+        return answer.status == 200
+    return False
+
+
+def dagster_dev(checkout, **changes):
+    """The port and the process of Dagster's server."""
+    return serving(checkout, [DAGSTER, "dev"], **changes)
+
+
+@contextlib.contextmanager
+def serving(folder, command, **changes):
+    """The port and the process of a server that is started in a folder."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with (checkout / "data" / "dev.log").open("w") as log:
+    (folder / "data").mkdir(exist_ok=True)
+    with (folder / "data" / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [DAGSTER, "dev", "--port", str(port)],
-            cwd=checkout,
-            env=clean_environment(),
+            [*command, "--port", str(port)],
+            cwd=folder,
+            env=clean_environment(**changes),
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -207,19 +239,24 @@ def end(server):
 
 def wait_for_locations(port, server):
     query = "{workspaceOrError {... on Workspace {locationEntries {name loadStatus locationOrLoadError {__typename}}}}}"
+    for _ in range(180):
+        assert server.poll() is None, "dagster dev ended by itself"
+        try:
+            entries = graphql(port, query)["workspaceOrError"]["locationEntries"]
+            if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
+                return entries
+        except OSError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError("dagster dev did not come up in 90 s")
+
+
+def graphql(port, query):
+    """What Dagster's pages are answered."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/graphql",
         json.dumps({"query": query}).encode(),
         {"Content-Type": "application/json"},
     )
-    for _ in range(180):
-        assert server.poll() is None, "dagster dev ended by itself"
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                entries = json.load(answer)["data"]["workspaceOrError"]["locationEntries"]
-                if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
-                    return entries
-        except OSError:
-            pass
-        time.sleep(0.5)
-    raise AssertionError("dagster dev did not come up in 90 s")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["data"]
