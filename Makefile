@@ -8,7 +8,7 @@ DEMO_QUERY := S1B_IW_GRDH_1SDV_20170612T165809_33UUP_27_56
 ON_SAMPLE := env -u JEPA_ARCHIVE -u JEPA_DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo compare test lint bench audit
+.PHONY: help setup demo compare test lint bench drill audit
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: $(INSTALLED) ## The whole chain on real Sentinel pairs, then a search from
 	@echo "  the benchmark report                             data/benchmarks/crjepa/report.html"
 	@echo "Activate the environment (. .venv/bin/activate), then:"
 	@echo "  Dagster   dagster dev                            and open http://localhost:3000"
-	@echo "  MLflow    mlflow ui --port 5000 --backend-store-uri sqlite:///data/mlflow/mlflow.db"
+	@echo "  MLflow    python -m pipelines.mlflow_ui --port 5000"
 	@echo "                                                   and open http://localhost:5000/#/experiments/1/runs"
 
 compare: $(INSTALLED) ## All five methods on the sample, each to its index, then side by side (about 10 minutes)
@@ -43,6 +43,9 @@ lint: $(INSTALLED) ## ruff and mypy
 
 bench: $(INSTALLED) ## Timings, each against a reference measured in the same run
 	$(BIN)/python -m tests.bench
+
+drill: $(INSTALLED) ## 100 rounds of changes, kills and faults, each against a fresh build (half an hour or more)
+	$(BIN)/python -m tests.drill
 
 audit: $(INSTALLED) ## Which installed packages have known vulnerabilities
 	.ci/audit

@@ -150,7 +150,8 @@ def _quiet(context: Any, site: Site, outcome: Outcome) -> None:
         look.join(PATIENCE_S)
         if look.exitcode == 0:
             return
-        run = _start(context, work.reindex, site, SETTLE_S, 1)
+        # As an hour later: products wait no longer for files that were taken from them.
+        run = _start(context, work.reindex, site, 0.0, 1)
         run.join(PATIENCE_S)
         outcome.runs[_ending(run)] += 1
     outcome.different.append(f"there is still something to do: {_tail(site, 'looks.log')} {_tail(site, 'runs.log')}")

@@ -1,13 +1,28 @@
 """Fixtures of the pipeline's tests."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from pipelines.definitions import ASSETS, CHECKS
+from pipelines.resources import Tracking, Workspace
 from tests.pipelines.postgres_server import Server, programs, running
+from tests.synthetic import write_pairs
+
+OF_CRJEPA = [
+    "sentinel1_patches",
+    "sentinel2_patches",
+    "patch_pairs",
+    "crjepa_model",
+    "crjepa_descriptors",
+    "crjepa_index",
+]
+NO_TIME = {"ops": {"crjepa_model": {"config": {"epochs": 1}}}}
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +45,37 @@ def empty(server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
     address = server.new_database()
     monkeypatch.setenv("JEPA_POSTGRES", address)
     return address
+
+
+@pytest.fixture(scope="session")
+def indexed(tmp_path_factory):
+    """Archive and data root with a model and its index, and the instance that made them."""
+    root = tmp_path_factory.mktemp("indexed")
+    (root / "archive").mkdir()
+    write_pairs(root / "archive", 16)
+    workspace = Workspace(archive=str(root / "archive"), data=str(root / "data"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize(
+            [*ASSETS, *CHECKS],
+            selection=dg.AssetSelection.assets(*OF_CRJEPA),
+            instance=instance,
+            resources={"workspace": workspace, "tracking": Tracking()},
+            run_config=NO_TIME,
+        ).success
+    return root
+
+
+@pytest.fixture
+def root(indexed, tmp_path, monkeypatch):
+    """A copy of it, which the settings name."""
+    copy = shutil.copytree(indexed, tmp_path / "copy")
+    (copy / "data" / "root.json").write_text(json.dumps({"archive": str(copy / "archive")}))
+    monkeypatch.setenv("JEPA_ARCHIVE", str(copy / "archive"))
+    monkeypatch.setenv("JEPA_DATA", str(copy / "data"))
+    return copy
+
+
+@pytest.fixture
+def instance(tmp_path):
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+        yield made

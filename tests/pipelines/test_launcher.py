@@ -71,7 +71,8 @@ def test_a_run_whose_process_has_not_said_anything_yet_is_left_alone(instance):
     assert status(instance, run) is WorkerStatus.RUNNING
 
 
-def test_the_instance_of_the_project_watches_its_runs(tmp_path):
+def test_the_instance_of_the_project_watches_its_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     (tmp_path / "dagster.yaml").write_text((REPO / "dagster_home" / "dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert instance.run_monitoring_enabled

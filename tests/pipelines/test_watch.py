@@ -1,6 +1,5 @@
 """What the sensor and the schedule launch, and what the job makes of it; through Dagster's own API."""
 
-import json
 import shutil
 import time
 
@@ -14,55 +13,12 @@ from jepa_core.sensors import SENTINEL1
 from jepa_core.stages import read_record
 from jepa_core.store import Store
 from pipelines import watch
-from pipelines.definitions import ASSETS, CHECKS, defs
+from pipelines.definitions import defs
 from pipelines.reindex import REINDEX
-from pipelines.resources import Tracking, Workspace
+from pipelines.resources import Workspace
 from pipelines.watch import new_acquisitions, nightly
+from tests.pipelines.conftest import OF_CRJEPA
 from tests.synthetic import write_pairs
-
-OF_CRJEPA = [
-    "sentinel1_patches",
-    "sentinel2_patches",
-    "patch_pairs",
-    "crjepa_model",
-    "crjepa_descriptors",
-    "crjepa_index",
-]
-NO_TIME = {"ops": {"crjepa_model": {"config": {"epochs": 1}}}}
-
-
-@pytest.fixture(scope="module")
-def indexed(tmp_path_factory):
-    """Archive and data root with a model and its index, and the instance that made them."""
-    root = tmp_path_factory.mktemp("indexed")
-    (root / "archive").mkdir()
-    write_pairs(root / "archive", 16)
-    workspace = Workspace(archive=str(root / "archive"), data=str(root / "data"))
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert dg.materialize(
-            [*ASSETS, *CHECKS],
-            selection=dg.AssetSelection.assets(*OF_CRJEPA),
-            instance=instance,
-            resources={"workspace": workspace, "tracking": Tracking()},
-            run_config=NO_TIME,
-        ).success
-    return root
-
-
-@pytest.fixture
-def root(indexed, tmp_path, monkeypatch):
-    """A copy of it, which the settings name."""
-    copy = shutil.copytree(indexed, tmp_path / "copy")
-    (copy / "data" / "root.json").write_text(json.dumps({"archive": str(copy / "archive")}))
-    monkeypatch.setenv("JEPA_ARCHIVE", str(copy / "archive"))
-    monkeypatch.setenv("JEPA_DATA", str(copy / "data"))
-    return copy
-
-
-@pytest.fixture
-def instance(tmp_path):
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
-        yield made
 
 
 def tick(instance):
