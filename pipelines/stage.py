@@ -2,19 +2,21 @@
 
 import base64
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from jepa_core import atomic
+from jepa_core.chain import Step
 from jepa_core.errors import JepaError
 from jepa_core.sensors import Sensor
 from jepa_core.stages import StageRecord, lost_output, read_record, size_of, stage_fingerprint, write_record
+from jepa_core.staleness import archive_version, input_versions, whole_upstream
 from jepa_core.store import Store
 from pipelines.resources import Workspace
 
@@ -23,20 +25,8 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Step):
     """One step of the chain, which is one asset."""
-
-    name: str
-    """Key of the asset."""
-
-    version: str
-    """Code version; see `jepa_core.versions`."""
-
-    upstream: tuple[str, ...] = ()
-    """Stages whose results it reads."""
-
-    archive: Sensor | None = None
-    """Sensor whose scenes it reads from the archive."""
 
     typical_seconds: float = 1.0
     """On the sample with two CPU cores, downloads included: the estimate before the first run."""
@@ -83,17 +73,6 @@ class MissingUpstreamError(JepaError):
     """Something upstream was not made yet, or is lost."""
 
 
-@dataclass(frozen=True)
-class Staleness:
-    """Why a stage has to run."""
-
-    reason: str
-    """To be read behind `<stage>, which ...`."""
-
-    missing: bool
-    """Whether there is nothing to go on with, rather than something older."""
-
-
 @contextmanager
 def plain_errors(context: dg.AssetExecutionContext) -> Iterator[None]:
     """Turns what the library says is wrong into a failed step with that message, logged on a line of its own.
@@ -133,7 +112,7 @@ def run_stage(
         store = workspace.store()
         stack.enter_context(store.locked(stage.name, waiting=context.log.info))
         inputs = _inputs(stage, store)
-        versions = _input_versions(stage, workspace, inputs)
+        versions = input_versions(stage, inputs, partial(listed_version, workspace))
         wanted = stage_fingerprint(stage.name, stage.version, config, versions)
         record = read_record(store, stage.name)
         if record is not None and record.fingerprint == wanted and lost_output(store, record) is None:
@@ -157,24 +136,6 @@ def run_stage(
         return _materialized(store, record, did_work=True)
 
 
-def why_stale(stage: Stage, workspace: Workspace) -> Staleness | None:
-    """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not."""
-    store = workspace.store()
-    record = read_record(store, stage.name)
-    if record is None:
-        return Staleness("was never made", missing=True)
-    lost = lost_output(store, record)
-    if lost is not None:
-        return Staleness(f"has lost {lost}", missing=True)
-    try:
-        versions = _input_versions(stage, workspace, _inputs(stage, store))
-    except MissingUpstreamError:
-        return Staleness("is made from something that is missing", missing=False)
-    if stage_fingerprint(stage.name, stage.version, record.config, versions) != record.fingerprint:
-        return Staleness("is made from something older", missing=False)
-    return None
-
-
 def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> MissingUpstreamError:
     """The error for stages that are needed and not there; it names the command to run."""
     return MissingUpstreamError(
@@ -184,28 +145,15 @@ def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> Missin
 
 
 def _inputs(stage: Stage, store: Store) -> dict[str, StageRecord]:
-    whole = {}
-    for name in stage.upstream:
-        record = read_record(store, name)
-        if record is not None and lost_output(store, record) is None:
-            whole[name] = record
-    missing = [name for name in stage.upstream if name not in whole]
+    whole, missing = whole_upstream(stage, store)
     if missing:
         raise missing_upstream(stage, missing, store)
     return whole
 
 
-def _input_versions(stage: Stage, workspace: Workspace, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
-    versions = {name: record.data_version for name, record in inputs.items()}
-    if stage.archive is not None:
-        from jepa_core.archive.discover import sources_version
-        from jepa_core.patch_store import remote_faults
-
-        sources = workspace.open_archive().sources(stage.archive)
-        # What could not be reached is tried again each time: its part of the version never repeats.
-        unreached = remote_faults(workspace.store(), stage.archive)
-        versions["archive"] = sources_version(sources) + (f"-{uuid.uuid4().hex}" if unreached else "")
-    return versions
+def listed_version(workspace: Workspace, sensor: Sensor) -> str:
+    """Version of what the workspace's archive lists of a sensor."""
+    return archive_version(workspace.store(), sensor, workspace.open_archive().sources(sensor))
 
 
 def _write_shown(store: Store, name: str, result: StageResult) -> None:
