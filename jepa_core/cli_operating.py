@@ -2,11 +2,16 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jepa_core.cli_common import open_store, plain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jepa_core.operating.findings import Finding
 
 
 def status(
@@ -25,6 +30,45 @@ def status(
     else:
         for line in as_text(found):
             typer.echo(line)
+
+
+def doctor(
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Mend what loses nothing that cannot be made again from the archive.")
+    ] = False,
+) -> None:
+    """Read and check everything: scenes, pairs, models, descriptors, indexes, reports, records, left-over files.
+
+    A line for each finding: what, where, what it means, what mends it. Exit code 1 when something is wrong; what is
+    only left over is no error. Models, reports and references are never deleted.
+    """
+    with plain_errors("doctor"):
+        from jepa_core.operating.doctor import examine
+        from jepa_core.operating.doctor import mend as treat
+        from jepa_core.operating.working import holders
+        from jepa_core.settings import Settings
+
+        store = open_store()
+        for what, who in holders(store).items():
+            typer.echo(f"at work on {what}: {who}")
+        # All is looked at first: what is mended would be missed by what is made from it.
+        found = list(_said(examine(Settings())))
+        treated = [treat(store, one, typer.echo) if mend and one.cure is not None else None for one in found]
+        again = sorted({name for name in treated if name})
+        for name in again:
+            typer.echo(f"Run: dagster asset materialize --select {name}")
+        wrong = sum(one.wrong for one in found)
+        left = sum(one.wrong and done is None for one, done in zip(found, treated, strict=True))
+        mended = f", {wrong - left} of them mended" if mend and wrong else ""
+        typer.echo(f"{wrong} things are wrong{mended}; {len(found) - wrong} are left over")
+    if left:
+        raise typer.Exit(1)
+
+
+def _said(findings: "Iterator[Finding]") -> "Iterator[Finding]":
+    for finding in findings:
+        typer.echo(("wrong: " if finding.wrong else "left over: ") + finding.line)
+        yield finding
 
 
 def prune(

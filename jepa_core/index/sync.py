@@ -130,11 +130,20 @@ def verify(index: CurrentIndex) -> None:
         BrokenIndexError: one is not; the message names it.
     """
     for folder, state in states(index):
-        for part in state.sensors.values():
-            for coarse in part.coarse.values():
-                check_file(folder / "coarse" / coarse.name, coarse.file)
-            for segment in part.segments:
-                check_content(folder / "segments" / segment.name, segment)
+        verify_one(folder, state)
+
+
+def verify_one(folder: Path, state: IndexState) -> None:
+    """Reads all files of an index that is not cut, or of one shard; see `verify`.
+
+    Raises:
+        BrokenIndexError: one is not as it was written; the message names it.
+    """
+    for part in state.sensors.values():
+        for coarse in part.coarse.values():
+            check_file(folder / "coarse" / coarse.name, coarse.file)
+        for segment in part.segments:
+            check_content(folder / "segments" / segment.name, segment)
 
 
 def states(index: CurrentIndex) -> list[tuple[Path, IndexState]]:

@@ -113,6 +113,18 @@ def _without_scene(store: Store, folder: Path) -> Iterator[Path]:
         yield from (path for path in sorted(folder.glob("[!.]*.parquet")) if path.stem not in there)
 
 
+def scenes(store: Store, wish: Wish) -> list[Waste]:
+    """Folders of scenes that the manifest does not name: withdrawn or replaced, or left by a killed run."""
+    found = []
+    for sensor in SENSORS.values():
+        manifest = read_manifest(store, sensor)
+        # Where nothing was cut, it is more likely lost than withdrawn.
+        named = set(manifest["folder"]) if len(manifest) else {path.name for path in folders(store.patches(sensor))}
+        why = "the manifest does not name it"
+        found += [_waste(store, "scene", p, why) for p in folders(store.patches(sensor)) if p.name not in named]
+    return found
+
+
 def models(store: Store, wish: Wish) -> list[Waste]:
     """Models that no record, no current index and no report names; of each variant the latest of them stays."""
     found = []
@@ -183,7 +195,7 @@ def downloads(store: Store, wish: Wish) -> list[Waste]:
     return [_waste(store, "download", path, "fetched again when it is needed") for path in paths]
 
 
-FINDERS: tuple[Finder, ...] = (indexes, descriptors, models, checkpoints, caches, temporary, downloads)
+FINDERS: tuple[Finder, ...] = (indexes, descriptors, scenes, models, checkpoints, caches, temporary, downloads)
 """In the order in which they are removed: indexes before the models that they are of."""
 
 

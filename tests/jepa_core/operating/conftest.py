@@ -26,6 +26,8 @@ def note(store, archive, step, outputs, data_version=None, **summary):
     inputs = input_versions(step, {n: read_record(store, n) for n in step.upstream}, partial(listed, store, archive))
     made_of = stage_fingerprint(step.name, step.version, {}, inputs)
     sizes = {str(path.relative_to(store.root)): size_of(path) for path in outputs}
+    shown = {"pictures": {}, "tables": {}, "links": {}}
+    atomic.write_json(store.stage_records / "shown" / f"{step.name}.json", shown)
     write_record(store, StageRecord(step.name, made_of, data_version or made_of, {}, inputs, sizes, summary, 1.0))
 
 
@@ -39,10 +41,6 @@ def note_all(store, archive, model):
     where = str(folder.relative_to(store.root))
     note(store, archive, model_step("crjepa"), [folder], model.fingerprint, folder=where)
     note(store, archive, descriptors_step("crjepa"), descriptor_files(store, model))
-    note_index(store, archive, model)
-
-
-def note_index(store, archive, model):
     index = store.index("crjepa", model.fingerprint)
     about = {"folder": str(index.relative_to(store.root)), "model": model.fingerprint}
     note(store, archive, index_step("crjepa"), [index], **about)

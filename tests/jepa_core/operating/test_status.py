@@ -72,8 +72,6 @@ def test_what_is_new_changed_and_gone_in_the_archive_is_counted_and_the_stages_a
     atomic.write_json(root.root / "root.json", {"archive": str(archive)})
     table = root.patches(SENTINEL1) / "sources.parquet"
     places = pd.read_parquet(table)
-    places["place"] = [place.replace(str(synthetic_archive), str(archive)) for place in places["place"]]
-    places.to_parquet(table, index=False)
     listed = figures()["sensors"]["sentinel1"]["listed"]
     assert listed == {"places": 8, "new": 0, "changed": 0, "gone": 0}
     scenes = sorted({path.name.rsplit("_", 2)[0] for path in (archive / "BigEarthNet-S1").iterdir()})
@@ -87,7 +85,6 @@ def test_what_is_new_changed_and_gone_in_the_archive_is_counted_and_the_stages_a
     assert found["sensors"]["sentinel1"]["listed"] == {"places": 7, "new": 1, "changed": 1, "gone": 1}
     assert found["stale"] == {
         "sentinel1_patches": "is made from something older",
-        "sentinel2_patches": "is made from something older",
         "patch_pairs": "comes after sentinel1_patches",
         "crjepa_model": "comes after patch_pairs",
         "crjepa_descriptors": "comes after sentinel1_patches",
