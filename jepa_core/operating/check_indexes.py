@@ -53,11 +53,12 @@ def check_index(ward: Ward, variant: str) -> Iterator[Finding]:
 def _pointer(ward: Ward, variant: str, pointer: Path) -> list[Finding]:
     if not pointer.exists():
         return []
+    path = pointer
     try:
         current = serving_index(ward.store, variant)
         if current is None or current.folder.is_dir():
             return []
-        what = f"names {current.folder}, which is not there"
+        path, what = current.folder, "is the current index, and is not there"
     except JepaError as error:
         what = reason(error)
     name = f"{variant}_index"
@@ -78,7 +79,7 @@ def _pointer(ward: Ward, variant: str, pointer: Path) -> list[Finding]:
         return f"deleted {pointer}"
 
     said = f"naming the index of the last model there, or deleting it, and: dagster asset materialize --select {name}"
-    return [Finding(pointer, what, "searches find no index", said, cure=Cure((f"{variant}_indexes",), name_anew, name))]
+    return [Finding(path, what, "searches find no index", said, cure=Cure((f"{variant}_indexes",), name_anew, name))]
 
 
 def _files(ward: Ward, variant: str, current: CurrentIndex, folder: Path) -> list[Finding]:

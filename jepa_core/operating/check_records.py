@@ -1,6 +1,6 @@
 """Records of stages with their outputs, benchmark reports and references."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def check_reports(ward: Ward) -> Iterator[Finding]:
         yield from settled(partial(_read, path, lambda: atomic.read_json(path)["lines"], "it is lost", said), [path])
 
 
-def _read(path: Path, read: "partial[object]", means: str, said: str) -> list[Finding]:
+def _read(path: Path, read: Callable[[], object], means: str, said: str) -> list[Finding]:
     try:
         read()
     except (JepaError, OSError, KeyError, TypeError) as error:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pyarrow
@@ -121,7 +121,7 @@ def status(settings: Settings, listing: bool = True) -> Status:
     size = lru_cache(maxsize=None)(size_of)
     sources: dict[str, Sequence[Source]] = {}
     for sensor in SENSORS.values() if listing else ():
-        listed = tried(lambda s=sensor: archive_there(settings, store).sources(s), None)
+        listed = tried(partial(_listed, settings, store, sensor), None)
         if listed is not None:
             sources[sensor.name] = listed
     sensors = {name: _sensor(store, sensor, sources.get(name), tried) for name, sensor in SENSORS.items()}
@@ -140,10 +140,15 @@ def status(settings: Settings, listing: bool = True) -> Status:
     )
 
 
+def _listed(settings: Settings, store: Store, sensor: Sensor) -> Sequence[Source]:
+    return archive_there(settings, store).sources(sensor)
+
+
 def _sensor(store: Store, sensor: Sensor, sources: Sequence[Source] | None, tried: Tried) -> SensorStatus:
     manifest = tried(lambda: read_manifest(store, sensor), None)
     quarantine = tried(lambda: read_quarantine(store, sensor), None)
-    states = [(row["state"], row["remote"]) for row in tried(lambda: known_places(store, sensor), {}).values()]
+    known = tried(lambda: known_places(store, sensor), None) or {}
+    states = [(row["state"], row["remote"]) for row in known.values()]
     reasons = (
         ()
         if quarantine is None

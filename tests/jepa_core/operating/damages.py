@@ -173,8 +173,9 @@ def what_says_which_index_is_current_cut_short(root):
 
 
 def a_current_index_that_is_gone(root):
-    shutil.rmtree(current_index(root, "crjepa").folder)
-    return root.root / "indexes" / "crjepa" / "current.json"
+    folder = current_index(root, "crjepa").folder
+    shutil.rmtree(folder)
+    return folder
 
 
 def a_record_of_descriptors_cut_short(root):
@@ -252,6 +253,44 @@ MENDED = [
     what_an_asset_shows_cut_short,
 ]
 """By `--mend` and a run of the chain."""
+
+TOGETHER = {
+    "bits and ends": [
+        pixels_with_another_bit,
+        a_table_of_patches_cut_short,
+        pairs_cut_short,
+        descriptors_cut_short,
+        an_index_with_another_bit,
+        a_record_of_descriptors_cut_short,
+        what_an_asset_shows_cut_short,
+    ],
+    "a manifest": [
+        a_manifest_cut_short,
+        a_quarantine_cut_short,
+        a_table_of_patches_with_another_value_of_the_same_size,
+        descriptors_gone,
+        an_index_with_a_file_gone,
+    ],
+    "nothing where something was": [
+        a_manifest_gone,
+        settings_of_the_cutting_cut_short,
+        an_index_that_is_no_json,
+        a_record_that_lacks_a_field,
+    ],
+    "what says so": [
+        a_scene_s_folder_gone,
+        sources_cut_short,
+        descriptors_of_another_model,
+        an_index_that_lacks_a_scene,
+        what_says_which_index_is_current_cut_short,
+    ],
+    "what does not fit": [
+        pairs_of_patches_that_are_not_there,
+        descriptors_that_are_not_finite,
+        a_current_index_that_is_gone,
+    ],
+}
+"""Of these, some that do not hide each other."""
 
 LEFT = [
     weights_with_another_bit,

@@ -21,7 +21,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.tables import PAIRS, write_table
 from tests.jepa_core.operating import damages
 from tests.jepa_core.operating.conftest import note_all, sync
-from tests.jepa_core.operating.test_prune import WASTE, hits
+from tests.jepa_core.operating.test_prune import WASTE, hits, what_a_killed_process_left
 
 
 def doctor(*arguments):
@@ -61,19 +61,26 @@ def test_a_sound_root_gives_no_finding(root):
 
 
 @pytest.mark.parametrize("damage", damages.MENDED, ids=lambda damage: damage.__name__)
-def test_what_is_damaged_is_named_alone_mended_and_made_again_as_it_was(root, made, damage, trained, synthetic_archive):
+def test_what_is_damaged_is_named_alone_and_mended(root, damage):
     path = damage(root)
-    code, said = doctor()
-    assert code == 1
-    findings = [line for line in said.splitlines() if not line.endswith("left over")]
+    code, said = doctor("--mend")
+    findings = [line for line in said.splitlines() if line.startswith(("wrong: ", "left over: "))]
     assert len(findings) == 1, said
     assert findings[0].startswith(f"wrong: {path}: ")
     assert "; " in findings[0]
     assert ". Mended by: " in findings[0]
-    code, said = doctor("--mend")
-    assert code == 0, said
-    assert "mended: " in said
+    assert "\nmended: " in said
     assert "1 things are wrong, 1 of them mended; 0 are left over" in said
+    assert code == 0
+
+
+@pytest.mark.parametrize("several", damages.TOGETHER.values(), ids=damages.TOGETHER)
+def test_mended_and_made_again_all_is_as_it_was(root, made, several, trained, synthetic_archive):
+    for damage in several:
+        damage(root)
+    code, said = doctor("--mend")
+    assert code == 0
+    assert f"{len(several)} things are wrong, {len(several)} of them mended" in said
     run_the_chain(root, synthetic_archive, trained)
     assert doctor() == (0, "0 things are wrong; 0 are left over\n")
     same(root, made, trained)
@@ -83,27 +90,24 @@ def test_what_is_damaged_is_named_alone_mended_and_made_again_as_it_was(root, ma
 def test_what_only_a_person_can_mend_is_named_and_stays(root, damage):
     path = damage(root)
     before = {p: p.stat().st_mtime_ns for p in root.root.rglob("*") if p.is_file() and "locks" not in p.parts}
-    for arguments in ([], ["--mend"]):
-        code, said = doctor(*arguments)
-        assert code == 1
-        assert said.count("wrong: ") == 1, said
-        assert f"wrong: {path}: " in said
+    code, said = doctor("--mend")
+    assert code == 1
+    assert said.count("wrong: ") == 1, said
+    assert f"wrong: {path}: " in said
     after = {p: p.stat().st_mtime_ns for p in root.root.rglob("*") if p.is_file() and "locks" not in p.parts}
     assert after == before
 
 
-@pytest.mark.parametrize("make", WASTE, ids=lambda make: make.__name__)
-def test_what_is_left_over_is_no_error(root, make):
-    path = make(root)
+def test_what_is_left_over_is_no_error(root):
+    paths = [make(root) for make in WASTE]
     code, said = doctor()
     assert code == 0
-    assert f"left over: {path}: " in said
+    for path in paths:
+        assert f"left over: {path}: " in said
     assert "0 things are wrong" in said
 
 
 def test_half_written_files_of_dead_processes_are_swept(root):
-    from tests.jepa_core.operating.test_prune import what_a_killed_process_left
-
     path = what_a_killed_process_left(root)
     living = path.with_name(f".tmp-scene-{os.getpid()}-01234567")
     living.mkdir()
