@@ -54,8 +54,8 @@ def doctor(
         # All is looked at first: what is mended would be missed by what is made from it.
         found = list(_said(examine(Settings())))
         treated = [treat(store, one, typer.echo) if mend and one.cure is not None else None for one in found]
-        again = sorted({name for name in treated if name})
-        for name in again:
+        # In the order of the chain, as it was looked at.
+        for name in dict.fromkeys(name for name in treated if name):
             typer.echo(f"Run: dagster asset materialize --select {name}")
         wrong = sum(one.wrong for one in found)
         left = sum(one.wrong and done is None for one, done in zip(found, treated, strict=True))
@@ -66,8 +66,10 @@ def doctor(
 
 
 def _said(findings: "Iterator[Finding]") -> "Iterator[Finding]":
+    from jepa_core.progress import say
+
     for finding in findings:
-        typer.echo(("wrong: " if finding.wrong else "left over: ") + finding.line)
+        say(("wrong: " if finding.wrong else "left over: ") + finding.line)
         yield finding
 
 

@@ -49,7 +49,9 @@ class Finding:
     @property
     def line(self) -> str:
         """All of it in one line."""
-        text = f"{self.path}: {self.what}; {self.means}. Mended by: {self.mends}"
+        # Errors that name their file need not name it twice.
+        what = self.what.removeprefix(f"{self.path} ")
+        text = f"{self.path}: {what}; {self.means}. Mended by: {self.mends}"
         return " ".join(text.split())
 
 
