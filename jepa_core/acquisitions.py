@@ -1,16 +1,31 @@
 """What lies in an archive, held against what became of it so far: what is new, changed, gone, or not whole yet."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from jepa_core.archive.arrivals import arrivals
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import Source
 from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
+from jepa_core.grid import Grid
 from jepa_core.ledger import Ledger
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
+
+
+def cut_settings(sensor: Sensor, config: Mapping[str, Any]) -> tuple[Sensor, CutConfig]:
+    """The sensor with the bands that are wanted, and how it is cut.
+
+    Args:
+        sensor: with all its bands.
+        config: settings of the patches' stage; what is missing is as by default.
+    """
+    grid = Grid(**{field.name: config[field.name] for field in fields(Grid) if field.name in config})
+    shares = ("min_valid_fraction", "max_cloud_fraction")
+    cut = CutConfig(grid, **{name: config[name] for name in shares if name in config})
+    return sensor.with_bands(config.get("bands") or sensor.band_names), cut
 
 
 @dataclass(frozen=True)

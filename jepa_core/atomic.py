@@ -23,7 +23,7 @@ def _beside(path: Path) -> Path:
     for left_over in path.parent.glob(f"{_PREFIX}{path.name}-*"):
         # Another process may be writing this very place: only what its writer left behind is swept.
         if not _alive(left_over):
-            _remove(left_over)
+            remove(left_over)
     return path.parent / f"{_PREFIX}{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
@@ -43,7 +43,13 @@ def _alive(temporary: Path) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
+def left_behind(path: Path) -> bool:
+    """Whether a name is one that a writer gives to what it has not finished, and the writer is gone."""
+    return path.name.startswith(_PREFIX) and not _alive(path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link or a folder; what is not there is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -68,7 +74,7 @@ def new_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         _sync(path.parent)
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 @contextmanager
@@ -79,7 +85,7 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 @contextmanager
@@ -100,12 +106,12 @@ def new_folder(path: Path) -> Iterator[Path]:
             old = _beside(path)
             os.replace(path, old)
             os.replace(temporary, path)
-            _remove(old)
+            remove(old)
         else:
             os.replace(temporary, path)
         _sync(path.parent)
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,6 +9,7 @@ import typer
 from jepa_core.cli_benchmark import benchmark, reference
 from jepa_core.cli_exports import export, milvus
 from jepa_core.cli_index import app as index_app
+from jepa_core.cli_operating import doctor, prune, status
 from jepa_core.cli_search import search
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -17,6 +18,9 @@ app.command()(benchmark)
 app.command()(reference)
 app.command()(export)
 app.command()(milvus)
+app.command()(status)
+app.command()(doctor)
+app.command()(prune)
 app.add_typer(index_app, name="index")
 
 

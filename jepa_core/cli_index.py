@@ -9,7 +9,7 @@ from jepa_core.cli_common import Variant, open_store, plain_errors
 if TYPE_CHECKING:
     from jepa_core.index.state import SensorState
 
-app = typer.Typer(no_args_is_help=True, help="Look after the indexes: what is in them, compaction, pruning.")
+app = typer.Typer(no_args_is_help=True, help="Look after the indexes: what is in them, compaction.")
 
 
 @app.command()
@@ -30,7 +30,7 @@ def status(variant: Variant = "crjepa") -> None:
                 _print_part(sensor, part)
         open_current(current)
         for folder in old_indexes(store, variant):
-            typer.echo(f"older: {folder}, {size_of(folder) / 1e6:,.1f} MB (jepa index prune removes it)")
+            typer.echo(f"older: {folder}, {size_of(folder) / 1e6:,.1f} MB (jepa prune removes it)")
 
 
 @app.command()
@@ -46,18 +46,6 @@ def compact(variant: Variant = "crjepa") -> None:
         before = size_of(folder)
         rewrite(store, variant, say=typer.echo)
         typer.echo(f"{folder}: {before / 1e6:,.1f} MB before, {size_of(folder) / 1e6:,.1f} MB now")
-
-
-@app.command()
-def prune(variant: Variant = "crjepa") -> None:
-    """Remove the variant's indexes of earlier models. Their models and descriptors stay."""
-    with plain_errors("index prune"):
-        from jepa_core.index.sync import prune as remove_old
-
-        removed = remove_old(open_store(), variant, say=typer.echo)
-        for folder in removed:
-            typer.echo(f"removed {folder}")
-        typer.echo(f"{len(removed)} indexes removed")
 
 
 def _print_part(sensor: str, part: "SensorState") -> None:

@@ -1,5 +1,6 @@
 """A scene's patches to files: one zarr, one table, in a folder named by what it holds."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,8 @@ from typing import Any
 import dask
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from jepa_core import atomic, tables
 from jepa_core.archive.scene import ArchiveError, Fault, Scene
@@ -16,6 +19,7 @@ from jepa_core.cutting import CutConfig, CutPatch, Progress, cut
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import file_digest, fingerprint, short
 from jepa_core.grid import centres
+from jepa_core.patch_store import open_pixels
 from jepa_core.sensors import Sensor
 from jepa_core.splits import split_of_cell
 from jepa_core.stages import size_of
@@ -58,7 +62,7 @@ def write_scene(root: Path, scene: Scene, config: CutConfig, faults: list[Fault]
         if not patches:
             raise ArchiveError(_why_nothing(scene, config, faults))
         table = _patch_table(scene, patches)
-        holds = _hash_of(staged, table)
+        holds = _hash_of(file_digest(staged), table)
         # Named by what it holds: a scene whose files were only touched keeps its folder, and its descriptors.
         folder = root / f"{scene.id}-{short(holds)}"
         with atomic.new_folder(folder) as temporary:
@@ -103,9 +107,35 @@ def _stage(
     return patches, cloudy
 
 
-def _hash_of(pixels: Path, table: pd.DataFrame) -> str:
+def _hash_of(pixels: str, table: pd.DataFrame) -> str:
     rows = table.to_json(orient="records", date_format="iso", double_precision=15)
-    return fingerprint([file_digest(pixels), rows])
+    return fingerprint([pixels, rows])
+
+
+def holds_of(folder: Path, sensor: Sensor) -> str:
+    """What the manifest's `holds` says of a scene, taken anew from its files.
+
+    Args:
+        folder: the scene's.
+        sensor: the sensor, with the bands that the patches were cut with.
+
+    Raises:
+        ArchiveError: pixels or table cannot be read.
+    """
+    path = folder / "patches.parquet"
+    try:
+        # Not validated, which takes longer than all the rest of a small scene: what was hashed had been.
+        table = pq.read_table(path).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise ArchiveError(f"{path} is not readable as parquet ({error})") from error
+    pixels = open_pixels(folder, sensor)
+    digest = hashlib.sha256()
+    try:
+        for start in range(0, pixels.shape[0], _SHARD):
+            digest.update(np.ascontiguousarray(pixels[start : start + _SHARD]).tobytes())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ArchiveError(f"the pixels in {folder / 'pixels.zarr'} cannot be read ({error})") from error
+    return _hash_of(digest.hexdigest(), table)
 
 
 def _write_zarr(path: Path, staged: Path, count: int, sensor: Sensor, side: int) -> None:

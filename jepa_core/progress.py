@@ -28,6 +28,11 @@ def advance(amounts: Iterable[int], what: str, total: int, unit: str) -> None:
             bar.update(amount)
 
 
+def say(line: str) -> None:
+    """Writes a line to standard output, above the bars that are shown."""
+    tqdm.write(line, file=sys.stdout)
+
+
 class SceneProgress:
     """A bar over scenes that also moves while a large scene is cut."""
 

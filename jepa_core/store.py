@@ -48,9 +48,13 @@ class Store:
 
         Raises:
             MixedDataError: the root holds products of another archive.
+            JepaError: what says so cannot be read.
         """
         marker = self.root / "root.json"
-        bound = atomic.read_json(marker)["archive"] if marker.exists() else archive
+        fields = atomic.read_json(marker) if marker.exists() else {"archive": archive}
+        if not isinstance(fields, dict) or "archive" not in fields:
+            raise JepaError(f'{marker} does not say which archive this is of; write {{"archive": ...}} into it')
+        bound = fields["archive"]
         if bound != archive:
             unset = "JEPA_ARCHIVE is unset, so the sample is meant; set it. Or: " if archive == "sample" else ""
             raise MixedDataError(

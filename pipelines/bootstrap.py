@@ -1,27 +1,20 @@
 """What is missing or stale upstream of an index, made first, in the same Dagster instance."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 
 from jepa_core.stages import read_record
+from jepa_core.staleness import Staleness, stale_steps
 from pipelines.chain import chain_to_index
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import Stage, Staleness, why_stale
+from pipelines.stage import Stage, listed_version
 
 
 def stale_upstream(variant: str, workspace: Workspace) -> dict[str, Staleness]:
     """Stages upstream of the variant's index that have to run, in order, each with the reason."""
-    stale: dict[str, Staleness] = {}
-    for stage in chain_to_index(variant):
-        behind = [name for name in stage.upstream if name in stale]
-        reason = why_stale(stage, workspace)
-        if reason is None and behind:
-            why = "was trained already, and is looked at only" if stage.stands else f"comes after {behind[0]}"
-            reason = Staleness(why, missing=False, work=not stage.stands)
-        if reason is not None:
-            stale[stage.name] = reason
-    return stale
+    return stale_steps(chain_to_index(variant), workspace.store(), partial(listed_version, workspace))
 
 
 def bootstrap(

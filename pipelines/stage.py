@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from jepa_core import atomic
+from jepa_core.chain import Step
 from jepa_core.errors import JepaError
-from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
-from jepa_core.stages import StageRecord, lost_output, read_record, size_of, stage_fingerprint, write_record
+from jepa_core.stages import StageRecord, lost_output, read_record, size_of, write_record
+from jepa_core.staleness import is_current, wanted, whole_upstream
 from jepa_core.store import Store
 from pipelines.acquire import acquisitions
 from pipelines.faults import plain_errors
@@ -28,32 +29,14 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Stage:
+class Stage(Step):
     """One step of the chain, which is one asset."""
-
-    name: str
-    """Key of the asset."""
-
-    version: str
-    """Code version; see `jepa_core.versions`."""
-
-    upstream: tuple[str, ...] = ()
-    """Stages whose results it reads."""
-
-    archive: Sensor | None = None
-    """Sensor whose scenes it reads from the archive."""
 
     typical_seconds: float = 1.0
     """On the sample with two CPU cores, downloads included: the estimate before the first run."""
 
     remedy: str = ""
     """What to select to make all that it needs; by default itself with all upstream."""
-
-    stands: bool = False
-    """Whether other data of the same making leave it as it is: a model is not trained for each new scene."""
-
-    idle_settings: tuple[str, ...] = ()
-    """Settings that change no result."""
 
 
 @dataclass(frozen=True)
@@ -100,20 +83,6 @@ class MissingUpstreamError(JepaError):
     """Something upstream was not made yet, or is lost."""
 
 
-@dataclass(frozen=True)
-class Staleness:
-    """Why a stage has to run."""
-
-    reason: str
-    """To be read behind `<stage>, which ...`."""
-
-    missing: bool
-    """Whether there is nothing to go on with, rather than something older."""
-
-    work: bool = True
-    """Whether there is anything to do but to look."""
-
-
 def run_stage(
     stage: Stage,
     context: dg.AssetExecutionContext,
@@ -146,22 +115,22 @@ def run_stage(
         previous = record if record is not None and lost_output(store, record) is None else None
         inputs = _inputs(stage, store, context.run.run_id)
         found = None if look is None else look()
-        wanted = _wanted(stage, config, _versions(inputs, found), inputs)
-        if previous is not None and _is_current(stage, previous, wanted, anew):
+        now = wanted(stage, config, inputs, None if found is None else found.version)
+        if previous is not None and is_current(stage, previous, now, anew):
             context.log.info(f"{stage.name} is current: nothing to do")
             return _found_whole(previous, context, store)
         started = time.perf_counter()
-        result = work(StageInputs(wanted.fingerprint, inputs, found, previous))
+        result = work(StageInputs(now.fingerprint, inputs, found, previous))
         record = StageRecord(
             stage=stage.name,
-            fingerprint=wanted.fingerprint,
-            data_version=result.data_version or wanted.fingerprint,
+            fingerprint=now.fingerprint,
+            data_version=result.data_version or now.fingerprint,
             config=dict(config),
-            inputs=wanted.inputs,
+            inputs=now.inputs,
             outputs={str(path.relative_to(store.root)): size_of(path) for path in result.outputs},
             summary=result.summary,
             seconds=time.perf_counter() - started,
-            making=wanted.making,
+            making=now.making,
         )
         _write_shown(store, stage.name, result)
         write_record(store, record)
@@ -180,77 +149,6 @@ def as_it_is(
         context.log.info(f"there is no {stage.name}: nothing comes of it in this run, nor of what follows it")
         return None
     return _found_whole(record, context, store)
-
-
-def why_stale(
-    stage: Stage, workspace: Workspace, thorough: bool = True, found: "Acquisitions | None" = None
-) -> Staleness | None:
-    """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not.
-
-    Args:
-        stage: the stage.
-        workspace: archive and data root.
-        thorough: also looks whether all outputs stand, which takes as long as there are many.
-        found: what lies in the archive; None: it is looked at, for a stage that reads it.
-    """
-    store = workspace.store()
-    record = read_record(store, stage.name)
-    if record is None:
-        return Staleness("was never made", missing=True)
-    lost = lost_output(store, record) if thorough else None
-    if lost is not None:
-        return Staleness(f"has lost {lost}", missing=True)
-    try:
-        inputs = _inputs(stage, store) if thorough else _records(stage, store)
-    except MissingUpstreamError:
-        return Staleness("is made from something that is missing", missing=False)
-    if found is None and stage.archive is not None:
-        found = acquisitions(workspace, stage.archive, record.config)
-    wanted = _wanted(stage, record.config, _versions(inputs, found), inputs)
-    if not _is_current(stage, record, wanted, anew=False):
-        return Staleness("is made from something older", missing=False)
-    return None
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What a stage's record has to say for the stage to be current."""
-
-    fingerprint: str
-    """Over code version, settings and the versions of the inputs."""
-
-    making: str
-    """Over code versions and settings, its own and those of all upstream."""
-
-    inputs: dict[str, str]
-    """Version of each input."""
-
-    settings: dict[str, Any]
-    """Its own settings that change a result."""
-
-
-def _wanted(
-    stage: Stage, config: Mapping[str, Any], versions: dict[str, str], inputs: Mapping[str, StageRecord]
-) -> _Wanted:
-    counting = {name: value for name, value in config.items() if name not in stage.idle_settings}
-    making = {name: record.making for name, record in inputs.items()}
-    return _Wanted(
-        stage_fingerprint(stage.name, stage.version, counting, versions),
-        fingerprint({"version": stage.version, "config": counting, "upstream": making}),
-        versions,
-        counting,
-    )
-
-
-def _is_current(stage: Stage, record: StageRecord, wanted: _Wanted, anew: bool) -> bool:
-    if record.fingerprint == wanted.fingerprint:
-        return True
-    if not stage.stands or anew:
-        return False
-    if record.making:
-        return record.making == wanted.making
-    # Records of an older version of this code say nothing of what lies upstream; a model is worth more than a doubt.
-    return stage_fingerprint(stage.name, stage.version, wanted.settings, record.inputs) == record.fingerprint
 
 
 def _found_whole(record: StageRecord, context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[None]:
@@ -290,31 +188,19 @@ def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> Missin
     )
 
 
-def _inputs(stage: Stage, store: Store, run: str = "") -> dict[str, StageRecord]:
-    whole = {
-        name: record
-        for name, record in _records(stage, store).items()
-        if _whole_in_run.holds(run, record) or lost_output(store, record) is None
-    }
-    _check_all_there(stage, whole, store)
+def _inputs(stage: Stage, store: Store, run: str) -> dict[str, StageRecord]:
+    def lost(record: StageRecord) -> str | None:
+        return None if _whole_in_run.holds(run, record) else lost_output(store, record)
+
+    whole, missing = whole_upstream(stage, store, lost)
+    if missing:
+        raise missing_upstream(stage, missing, store)
     return whole
 
 
-def _records(stage: Stage, store: Store) -> dict[str, StageRecord]:
-    found = {name: record for name in stage.upstream if (record := read_record(store, name)) is not None}
-    _check_all_there(stage, found, store)
-    return found
-
-
-def _check_all_there(stage: Stage, found: Mapping[str, StageRecord], store: Store) -> None:
-    missing = [name for name in stage.upstream if name not in found]
-    if missing:
-        raise missing_upstream(stage, missing, store)
-
-
-def _versions(inputs: Mapping[str, StageRecord], found: "Acquisitions | None") -> dict[str, str]:
-    versions = {name: record.data_version for name, record in inputs.items()}
-    return versions if found is None else {**versions, "archive": found.version}
+def listed_version(workspace: Workspace, sensor: Sensor, config: Mapping[str, Any]) -> str:
+    """Version of what the workspace's archive lists of a sensor."""
+    return acquisitions(workspace, sensor, config).version
 
 
 def _write_shown(store: Store, name: str, result: StageResult) -> None:

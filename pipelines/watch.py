@@ -1,19 +1,19 @@
 """When new acquisitions are taken in: a sensor that looks every half minute, and a schedule that looks at night."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from jepa_core.fingerprint import fingerprint
 from jepa_core.stages import read_record
+from jepa_core.staleness import stale_steps
 from jepa_core.store import Store
 from pipelines.acquire import acquisitions
 from pipelines.chain import model_stage
 from pipelines.reindex import AT_MOST, REINDEX, VARIANTS, reindex_new_acquisitions, reindex_stages
 from pipelines.resources import Workspace
-from pipelines.stage import Stage, why_stale
+from pipelines.stage import Stage
 from pipelines.unfinished import UNFINISHED
 
 INTERVAL_S = 30
@@ -52,28 +52,23 @@ def to_do(workspace: Workspace, thorough: bool) -> Todo:
     """
     store = workspace.store()
     stages = tuple(reindex_stages(tuple(v for v in VARIANTS if read_record(store, model_stage(v).name))))
-    reasons, changes, wanted = {}, {}, {}
+    found = {}
     for stage in stages:
-        if stage.stands:
-            continue
-        found = None
         if stage.archive is not None:
             record = read_record(store, stage.name)
-            found = acquisitions(workspace, stage.archive, record.config if record else _defaults(), AT_MOST)
-            wanted[stage.name] = found.version
-            changes[stage.archive.name] = f"+{len(found.new)} ~{len(found.changed)} -{len(found.gone)}"
-        behind = [name for name in stage.upstream if name in reasons]
-        why = why_stale(stage, workspace, thorough, found)
-        if why is not None or behind:
-            reasons[stage.name] = why.reason if why is not None else f"comes after {behind[0]}"
-    return Todo(stages, reasons, changes, fingerprint({"wanted": wanted, "reasons": reasons}))
-
-
-def _defaults() -> Mapping[str, object]:
-    # The assets' module is heavy on import for those who only ask for names.
-    from pipelines.assets.ingest import PatchSettings
-
-    return PatchSettings().model_dump()
+            config = record.config if record is not None else {}
+            found[stage.archive.name] = acquisitions(workspace, stage.archive, config, AT_MOST)
+    # A model is never made here, whatever it is made from.
+    stale = stale_steps(
+        [stage for stage in stages if not stage.stands],
+        store,
+        lambda sensor, _: found[sensor.name].version,
+        None if thorough else lambda _: None,
+    )
+    reasons = {name: why.reason for name, why in stale.items()}
+    changes = {name: f"+{len(of.new)} ~{len(of.changed)} -{len(of.gone)}" for name, of in found.items()}
+    state = fingerprint({"archive": {name: of.version for name, of in found.items()}, "reasons": reasons})
+    return Todo(stages, reasons, changes, state)
 
 
 @dg.sensor(job=reindex_new_acquisitions, minimum_interval_seconds=INTERVAL_S)

@@ -130,11 +130,20 @@ def verify(index: CurrentIndex) -> None:
         BrokenIndexError: one is not; the message names it.
     """
     for folder, state in states(index):
-        for part in state.sensors.values():
-            for coarse in part.coarse.values():
-                check_file(folder / "coarse" / coarse.name, coarse.file)
-            for segment in part.segments:
-                check_content(folder / "segments" / segment.name, segment)
+        verify_one(folder, state)
+
+
+def verify_one(folder: Path, state: IndexState) -> None:
+    """Reads all files of an index that is not cut, or of one shard; see `verify`.
+
+    Raises:
+        BrokenIndexError: one is not as it was written; the message names it.
+    """
+    for part in state.sensors.values():
+        for coarse in part.coarse.values():
+            check_file(folder / "coarse" / coarse.name, coarse.file)
+        for segment in part.segments:
+            check_content(folder / "segments" / segment.name, segment)
 
 
 def states(index: CurrentIndex) -> list[tuple[Path, IndexState]]:
@@ -195,27 +204,12 @@ def old_indexes(store: Store, variant: str) -> list[Path]:
     return [path for path in sorted(current.parent.iterdir()) if path.is_dir() and path != current]
 
 
-def prune(store: Store, variant: str, say: Callable[[str], None] = lambda _: None) -> list[Path]:
-    """Removes the variant's indexes of other models than the current one's; gives their folders.
-
-    A process that has one of them open goes on searching it.
-
-    Args:
-        store: the data root.
-        variant: name of the method.
-        say: is told when another process is at work on one of them, which is then waited for.
-
-    Raises:
-        NotMaterializedError: there is no current index.
-    """
-    with _alone(store, variant, say):
-        removed = old_indexes(store, variant)
-        for folder in removed:
-            for shard in read_shards(folder):
-                # Shards may lie elsewhere, and be linked.
-                shutil.rmtree((folder / shard.name).resolve(), ignore_errors=True)
-            shutil.rmtree(folder, ignore_errors=True)
-    return removed
+def remove_index(folder: Path) -> None:
+    """Removes an index with all its shards. A process that has it open goes on searching it."""
+    for shard in read_shards(folder):
+        # Shards may lie elsewhere, and be linked.
+        shutil.rmtree((folder / shard.name).resolve(), ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pointer(store: Store, variant: str) -> Path:

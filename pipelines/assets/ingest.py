@@ -10,7 +10,7 @@ from pydantic import Field
 
 from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
-from pipelines.acquire import cut_settings, settled_acquisitions
+from pipelines.acquire import settled_acquisitions
 from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
 from pipelines.resources import Workspace
 from pipelines.stage import Stage, StageInputs, StageResult, run_stage
@@ -84,6 +84,7 @@ def _patches(
     workspace: Workspace,
 ) -> Materialized:
     def work(inputs: StageInputs) -> StageResult:
+        from jepa_core.acquisitions import cut_settings
         from jepa_core.extraction import extract
         from jepa_core.patch_store import patches_version, read_quarantine, scene_files
 

@@ -244,7 +244,7 @@ def test_filters_places_and_examples_of_several_kinds(searchable, described):
     assert [any(name in line for name in expected) for line in found] == [True] * 3
 
 
-def test_the_index_is_told_about_compacted_and_pruned(searchable):
+def test_the_index_is_told_about_and_compacted(searchable):
     def index(*arguments):
         result = CliRunner().invoke(app, ["index", *arguments])
         assert result.exit_code == 0, result.output
@@ -255,7 +255,4 @@ def test_the_index_is_told_about_compacted_and_pruned(searchable):
     shutil.copytree(current_index(searchable, "crjepa").folder, old)
     assert f"older: {old}" in index("status")
     assert "MB before" in index("compact")
-    assert f"removed {old}" in index("prune")
-    assert not old.exists()
-    assert "0 indexes removed" in index("prune")
     assert len(lines(jepa("--patch", S1, "--to", "s2"))) == 10

@@ -1,7 +1,4 @@
 import shutil
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +6,8 @@ import pytest
 from jepa_core import atomic
 from jepa_core.describing.archive import describe_archive
 from jepa_core.errors import NotMaterializedError
-from jepa_core.index import BrokenIndexError, coarse, open_index, sensor_index, writing
-from jepa_core.index.sync import compact, current_index, make_current, open_current, prune, sync_index, verify
+from jepa_core.index import BrokenIndexError, coarse, open_index, sensor_index
+from jepa_core.index.sync import compact, current_index, old_indexes, open_current, remove_index, sync_index, verify
 from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
 from jepa_core.store import Store
@@ -106,7 +103,7 @@ def test_a_bit_that_flipped_is_found(store, trained, monkeypatch, file):
             look()
 
 
-def test_another_model_s_index_is_built_beside_and_the_old_one_stays_until_pruned(store, trained):
+def test_another_model_s_index_is_built_beside_and_the_old_one_stays_until_it_is_removed(store, trained):
     sync(store, trained)
     old = current_index(store, "crjepa")
     other = "b" * 64
@@ -125,34 +122,15 @@ def test_another_model_s_index_is_built_beside_and_the_old_one_stays_until_prune
     sync_index(store, "crjepa", other, old.model_folder, tuple(SENSORS))
     assert current_index(store, "crjepa").model == other
     assert open_index(old.folder).model == old.model
-    assert prune(store, "crjepa") == [old.folder]
+    assert old_indexes(store, "crjepa") == [old.folder]
+    remove_index(old.folder)
     assert not old.folder.exists()
     # Opened before, it goes on.
     vector = reader.vector(reader.patch("S2A_MSIL2A_20170614T101031_4_0", SENTINEL2).patch_id, "same", SENTINEL2)
     assert len(reader.search(vector, old.model, "same", SENTINEL2, 5).patch_ids[0]) == 5
-    assert prune(store, "crjepa") == []
+    assert old_indexes(store, "crjepa") == []
 
 
-def test_pruning_waits_for_an_index_that_is_being_built(store, trained):
-    sync(store, trained)
-    current, other = current_index(store, "crjepa"), store.index("crjepa", "b" * 64)
-    with writing(other) as writer:
-        writer.apply("crjepa", "b" * 64, {})
-    told = []
-    with ThreadPoolExecutor(1) as pool:
-        # What is being built becomes current before the lock is free.
-        with store.locked("crjepa_indexes", lambda _: None):
-            pruning = pool.submit(prune, store, "crjepa", told.append)
-            deadline = time.monotonic() + 20
-            while not told and time.monotonic() < deadline:
-                time.sleep(0.05)
-            assert "waiting for it to end" in told[0]
-            assert not pruning.done()
-            make_current(store, "crjepa", replace(current, folder=other, model="b" * 64))
-        assert pruning.result(timeout=20) == [current.folder]
-    assert other.exists()
-
-
-def test_without_an_index_there_is_nothing_to_prune(tmp_path):
+def test_without_an_index_none_is_older(tmp_path):
     with pytest.raises(NotMaterializedError, match="no crjepa index"):
-        prune(Store.at(tmp_path), "crjepa")
+        old_indexes(Store.at(tmp_path), "crjepa")

@@ -1,0 +1,1 @@
+"""For those who run it: what is there, what is wrong, what is too much."""
