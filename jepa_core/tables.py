@@ -59,10 +59,14 @@ SOURCES = pa.DataFrameSchema(
         "scene_id": pa.Column(str, description="empty where it could not be read"),
         "acquisition": pa.Column(str),
         "processed": pa.Column(str),
-        "remote": pa.Column(bool, description="fails for reasons that may pass; tried again each time"),
+        "remote": pa.Column(bool, description="fails for reasons that may pass; tried again, see `retries`"),
+        "attempts": pa.Column("int64", pa.Check.ge(0), default=0, description="failures in a row, for such reasons"),
+        "next_attempt": pa.Column(UTC_TIME, nullable=True, description="there is nothing to do before"),
     },
     strict=True,
     ordered=True,
+    # Tables from before attempts were counted.
+    add_missing_columns=True,
 )
 """What became of each place in the archive; `unwanted`: readable, and no cell keeps to the thresholds."""
 

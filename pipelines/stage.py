@@ -2,7 +2,6 @@
 
 import base64
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -199,12 +198,12 @@ def _input_versions(stage: Stage, workspace: Workspace, inputs: Mapping[str, Sta
     versions = {name: record.data_version for name, record in inputs.items()}
     if stage.archive is not None:
         from jepa_core.archive.discover import sources_version
-        from jepa_core.patch_store import remote_faults
+        from jepa_core.patch_store import attempts_mark
 
         sources = workspace.open_archive().sources(stage.archive)
-        # What could not be reached is tried again each time: its part of the version never repeats.
-        unreached = remote_faults(workspace.store(), stage.archive)
-        versions["archive"] = sources_version(sources) + (f"-{uuid.uuid4().hex}" if unreached else "")
+        # What could not be reached is tried again when its time has come: then the version changes, once.
+        tried = attempts_mark(workspace.store(), stage.archive, {source.place for source in sources})
+        versions["archive"] = sources_version(sources) + (f"-{tried}" if tried else "")
     return versions
 
 

@@ -10,7 +10,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
 from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
 from pipelines.resources import Workspace
-from pipelines.stage import Stage, StageInputs, StageResult, run_stage
+from pipelines.stage import Stage, StageInputs, StageResult, plain_errors, run_stage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +41,9 @@ class PatchSettings(dg.Config):
     )
     max_quarantined: float = Field(
         default=0.1, ge=0, le=1, description="Share of unreadable scenes above which a check fails."
+    )
+    retry_now: bool = Field(
+        default=False, description="Try at once what could not be reached, instead of when its next attempt is due."
     )
 
 
@@ -100,7 +103,20 @@ def _patches(
             tables={"quarantine": _quarantine_table(quarantine)} if len(quarantine) else {},
         )
 
-    return run_stage(stage, context, workspace, config.model_dump(), work)
+    if config.retry_now:
+        _make_due(stage, sensor, context, workspace)
+    # It changes no result: a run without it finds the stage as current as one with it.
+    return run_stage(stage, context, workspace, config.model_dump(exclude={"retry_now"}), work)
+
+
+def _make_due(stage: Stage, sensor: Sensor, context: dg.AssetExecutionContext, workspace: Workspace) -> None:
+    from jepa_core.patch_store import retry_now
+
+    with plain_errors(context):
+        store = workspace.store()
+        # Not while another process works on that table.
+        with store.locked(stage.name, waiting=context.log.info):
+            context.log.info(f"{retry_now(store, sensor)} places are tried at once")
 
 
 def _quarantine_table(quarantine: "pd.DataFrame") -> str:
