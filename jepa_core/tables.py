@@ -70,6 +70,20 @@ SOURCES = pa.DataFrameSchema(
 )
 """What became of each place in the archive; `unwanted`: readable, and no cell keeps to the thresholds."""
 
+REMEMBERED = pa.DataFrameSchema(
+    {
+        "name": pa.Column(str, _ID, unique=True, description="of the collection, a slash, of the item"),
+        "sensor": pa.Column(str, description="empty: of none that is read, and not kept"),
+        "stamp": pa.Column(str, description="hash of the item"),
+        "file": pa.Column(str, description="that holds the item, beside this table; empty: not kept"),
+        "start": pa.Column("int64", pa.Check.ge(0), description="of its bytes in the file"),
+        "size": pa.Column("int64", pa.Check.ge(0), description="number of its bytes"),
+    },
+    strict=True,
+    ordered=True,
+)
+"""Items that a STAC API found."""
+
 QUARANTINE = pa.DataFrameSchema(
     {
         "place": pa.Column(str, _ID, description="of the scene, or of a patch that a set brings cut"),
