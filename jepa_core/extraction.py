@@ -215,8 +215,8 @@ def _by_acquisition(ledger: Ledger, candidates: Sequence[_Candidate]) -> list[li
             groups[candidate.acquisition].append(candidate)
         else:
             reason = f"{candidate.place} has the id {candidate.scene_id}, which {owner.place} has, too"
-            # Without a fingerprint: it is looked at again each time, for the other may be gone.
-            ledger.set_aside(candidate.place, "", candidate.scene_id, candidate.remote, reason)
+            # Without a fingerprint: it is looked at again each time, for the other may be gone. No wait helps.
+            ledger.set_aside(candidate.place, "", candidate.scene_id, False, reason)
     for group in groups.values():
         # Latest first; of equals one that is cut already, then by place, so that a copy changes nothing.
         group.sort(key=lambda c: (c.state != "cut", c.place))

@@ -251,7 +251,11 @@ def test_an_item_that_cannot_be_had_takes_nothing_away(scenes, archive, store):
         assert (
             f"1 of its links cannot be read; first {server.address}" in read_quarantine(store, SENTINEL1)["reason"][0]
         )
-        assert summary.scenes_waiting == 1
+        for _ in range(2):
+            # Nor while it is left alone.
+            assert summary.scenes_waiting == 1
+            summary = cut(store, archive)
+            assert (summary.scenes, summary.scenes_withdrawn) == (2, 0)
         server.set(failing="(?!)")
         summary = cut(store, archive)
         assert (summary.scenes, summary.scenes_new, summary.scenes_quarantined) == (2, 0, 0)
