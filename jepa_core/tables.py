@@ -198,6 +198,9 @@ def table_of(rows: Sequence[dict[str, Any]], schema: pa.DataFrameSchema) -> pd.D
     """Rows as a table whose columns have the schema's types and order, also where there is no row."""
     table = pd.DataFrame(list(rows), columns=list(schema.columns))
     for name, column in schema.columns.items():
+        if column.nullable and str(column.dtype) == str(UTC_TIME):
+            # Where all are missing pandas takes them for times without a zone.
+            table[name] = pd.to_datetime(table[name], utc=True)
         if column.dtype is not None and str(column.dtype) != "object":
             table[name] = table[name].astype(column.dtype.type)
     return table

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jepa_core import extraction, retries, tables
@@ -25,6 +25,7 @@ def row(place="a", attempts=1, left=timedelta(minutes=1), state="quarantined", r
     return {"place": place, "state": state, "remote": remote, "attempts": attempts, "next_attempt": when}
 
 
+@settings(deadline=None)
 @given(place=st.text(), attempts=st.integers(1, 10_000))
 def test_a_wait_doubles_up_to_six_hours_and_is_the_same_each_time(place, attempts):
     whole = min(60.0 * 2 ** min(attempts - 1, 100), 6 * 3600.0)
@@ -48,6 +49,7 @@ def test_only_what_may_pass_is_ever_due():
     assert retries.due_places([row("a", 0, None), row("b", 3, timedelta(days=365))], NOW) == {"a", "b"}
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30), st.integers(0, 8), st.booleans())
 def test_the_mark_changes_when_a_place_is_due_and_not_when_it_is_tried(attempts, others, recovers):
     waiting = [row(f"w{i}", attempts, timedelta(hours=5)) for i in range(others)]
@@ -77,6 +79,17 @@ def test_tables_from_before_attempts_were_counted_are_read_and_tried_at_once(tmp
     read = tables.read_table(path, tables.SOURCES)
     assert read["attempts"].tolist() == [0, 0]
     assert read["next_attempt"].isna().all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([None, pd.NaT, NOW, pd.Timestamp(NOW).as_unit("us")]), max_size=5))
+def test_times_of_attempts_that_are_missing_or_not_fit_one_table(times):
+    known = {"fingerprint": "f", "state": "cut", "scene_id": "", "acquisition": "", "processed": "", "remote": False}
+    rows = [{"place": str(i), **known, "attempts": 0, "next_attempt": time} for i, time in enumerate(times)]
+    table = tables.validated(tables.table_of(rows, tables.SOURCES), tables.SOURCES, "it")
+    assert [None if pd.isna(time) else time for time in table["next_attempt"]] == [
+        None if pd.isna(time) else NOW for time in times
+    ]
 
 
 @pytest.fixture
