@@ -11,6 +11,7 @@ from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
 from jepa_core.grid import Grid
 from jepa_core.ledger import Ledger
+from jepa_core.patch_store import attempts_mark
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 
@@ -72,13 +73,15 @@ def look(store: Store, archive: Archive, sensor: Sensor, config: CutConfig, at_m
     # What waits counts as it was before: it is no reason to extract anything.
     marks = {source.place: ledger.mark(source) for source in sources if source.place not in coming.waiting}
     marks |= {place: ledger.known[place]["fingerprint"] for place in coming.waiting if place in ledger.known}
+    # What could not be reached is tried again when its time has come: then the version changes, once.
+    tried = attempts_mark(store, sensor, listed)
     return Acquisitions(
         sources=tuple(source for source in sources if source.place not in coming.waiting),
         waiting=coming.waiting,
         new=tuple(source.place for source in coming.ready if source.place not in ledger.known),
         changed=tuple(source.place for source in coming.ready if source.place in ledger.known),
         gone=tuple(place for place in ledger.known if place not in listed),
-        version=fingerprint(marks),
+        version=fingerprint(marks) + (f"-{tried}" if tried else ""),
     )
 
 

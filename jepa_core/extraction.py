@@ -16,6 +16,7 @@ from jepa_core.progress import SceneProgress, track
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 from jepa_core.tables import InvalidTableError
+from jepa_core.trouble import passes, plain_machine_errors, raise_of_machine
 
 _LONGEST_ID = 190
 """Bytes: with what is added to it, it is the name of a folder."""
@@ -61,11 +62,17 @@ class ExtractionSummary:
     scenes_quarantined: int
     """Places in the archive that should hold a scene, and do not."""
 
-    scenes_waiting: int
+    scenes_coming: int
     """Places that hold a scene that is not whole yet, or whose turn has not come."""
 
     patches_quarantined: int
     """Patches that a set brings cut and that could not be read, in scenes that stand."""
+
+    scenes_waiting: int
+    """Of the places in quarantine, those that are tried again by themselves."""
+
+    next_attempt: str
+    """When the first of them is; empty where there is none."""
 
     share_quarantined: float
     """Of all places that should hold a scene, or of all patches: the larger share."""
@@ -97,7 +104,7 @@ class _Candidate:
     """Sorts it among them."""
 
     state: str
-    """`cut`, `replaced` or `unwanted` from an earlier run, `new` otherwise."""
+    """`cut`, `replaced` or `unwanted` from an earlier run, `new` otherwise; `stands`: cut before, unreachable now."""
 
     @property
     def remote(self) -> bool:
@@ -106,7 +113,7 @@ class _Candidate:
 
 
 def extract(
-    store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig, waiting: Collection[str] = ()
+    store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig, coming: Collection[str] = ()
 ) -> ExtractionSummary:
     """Brings the sensor's patches in line with the archive; only what is new or changed is read.
 
@@ -118,26 +125,35 @@ def extract(
         sources: all places of the archive that should hold a scene of the sensor.
         sensor: the sensor, with the bands that are wanted.
         config: settings of the cutting.
-        waiting: places that are there too and are not to be looked at now: what became of them before stands.
+        coming: places that are there too and are not to be looked at now: what became of them before stands.
 
     Raises:
         ArchiveError: not one scene could be cut.
+        MachineError: the data root cannot be written to, or memory or open files do not suffice.
     """
+    with plain_machine_errors(store.root):
+        return _extract(store, sources, sensor, config, coming)
+
+
+def _extract(
+    store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig, coming: Collection[str]
+) -> ExtractionSummary:
     ledger = Ledger(store, sensor, config)
     before = set(ledger.rows)
-    groups = _by_acquisition(ledger, _candidates(ledger, sources, waiting))
+    groups = _by_acquisition(ledger, _candidates(ledger, sources, coming))
     _withdraw(ledger, groups)
     with rasterio.Env(**_GDAL):
         new = _settle(ledger, groups)
     ledger.commit()
     ledger.sweep()
     if not ledger.rows and not sources:
-        raise ArchiveError(f"all {len(waiting)} places of {sensor.name} scenes are still being copied: run again")
+        raise ArchiveError(f"all {len(coming)} places of {sensor.name} scenes are still being copied: run again")
     if not ledger.rows:
         reasons = [fault["reason"] for faults in ledger.faults.values() for fault in faults]
         first = reasons[0] if reasons else "no cell of any keeps to the thresholds"
         raise ArchiveError(f"not one of {len(sources)} {sensor.name} scenes could be cut; first {first}")
     states = [row["state"] for row in ledger.states.values()]
+    waiting = [row["next_attempt"] for place, row in ledger.states.items() if ledger.waits(place)]
     bad = states.count("quarantined")
     patches = sum(row["patches"] for row in ledger.rows.values())
     bad_patches = sum(not fault["whole_scene"] for faults in ledger.faults.values() for fault in faults)
@@ -149,19 +165,21 @@ def extract(
         scenes_withdrawn=len(before - set(ledger.rows)),
         scenes_replaced=states.count("replaced"),
         scenes_quarantined=bad,
-        scenes_waiting=len(waiting),
+        scenes_coming=len(coming),
         patches_quarantined=bad_patches,
+        scenes_waiting=len(waiting),
+        next_attempt=f"{min(waiting):%Y-%m-%d %H:%M:%S} UTC" if waiting else "",
         share_quarantined=max(bad / max(len(states), 1), bad_patches / max(patches + bad_patches, 1)),
         bytes=sum(row["bytes"] for row in ledger.rows.values()),
     )
 
 
-def _candidates(ledger: Ledger, sources: Sequence[Source], waiting: Collection[str]) -> list[_Candidate]:
+def _candidates(ledger: Ledger, sources: Sequence[Source], coming: Collection[str]) -> list[_Candidate]:
     """Scenes that may come into the manifest; what is not readable is set aside."""
     found: dict[str, _Candidate] = {}
-    listed = {source.place for source in sources} | set(waiting)
+    listed = {source.place for source in sources} | set(coming)
     changed = []
-    for place in waiting:
+    for place in coming:
         if ledger.still_holds(place) and (known := ledger.keep(place)):
             found[place] = _known(None, known)
     for source in sources:
@@ -169,21 +187,37 @@ def _candidates(ledger: Ledger, sources: Sequence[Source], waiting: Collection[s
             changed.append(source)
         elif known := ledger.keep(source.place):
             found[source.place] = _known(source, known)
+        else:
+            found |= _behind(ledger, source, listed)
     for source in track(changed, f"Reading metadata of {ledger.sensor.name}", unit="scene"):
         mark = ledger.mark(source)
         try:
             scene = _read(source)
         except ArchiveError as error:
-            ledger.set_aside(source.place, mark, "", source.remote, str(error))
-            for place in ledger.out_of_reach(source, listed):
-                if known := ledger.keep(place):
-                    found[place] = _known(None, known)
+            raise_of_machine(error, f"{source.place} cannot be read")
+            passing = source.remote or passes(error)
+            scene_id = ledger.known.get(source.place, {}).get("scene_id", "") if passing else ""
+            ledger.set_aside(source.place, mark, scene_id, passing, str(error))
+            found |= _behind(ledger, source, listed)
             continue
         of = scene.product
         found[source.place] = _Candidate(
             source, source.place, mark, scene.id, of.acquisition or scene.id, of.processed, "new"
         )
     return list(found.values())
+
+
+def _behind(ledger: Ledger, source: Source, listed: Collection[str]) -> dict[str, _Candidate]:
+    """What a source that is set aside held before, by place: what cannot be reached for a while takes nothing away."""
+    place = source.place
+    if row := ledger.standing(place):
+        mark = ledger.states[place]["fingerprint"]
+        return {place: _Candidate(None, place, mark, row["scene_id"], row["acquisition"], row["processed"], "stands")}
+    if not ledger.waits(place) or ledger.states[place]["scene_id"]:
+        return {}
+    return {
+        inner: _known(None, known) for inner in ledger.out_of_reach(source, listed) if (known := ledger.keep(inner))
+    }
 
 
 def _known(source: Source | None, known: dict[str, Any]) -> _Candidate:
@@ -203,8 +237,8 @@ def _by_acquisition(ledger: Ledger, candidates: Sequence[_Candidate]) -> list[li
             groups[candidate.acquisition].append(candidate)
         else:
             reason = f"{candidate.place} has the id {candidate.scene_id}, which {owner.place} has, too"
-            # Without a fingerprint: it is looked at again each time, for the other may be gone.
-            ledger.set_aside(candidate.place, "", candidate.scene_id, candidate.remote, reason)
+            # Without a fingerprint: it is looked at again each time, for the other may be gone. No wait helps.
+            ledger.set_aside(candidate.place, "", candidate.scene_id, False, reason)
     for group in groups.values():
         # Latest first; of equals one that is cut already, then by place, so that a copy changes nothing.
         group.sort(key=lambda c: (c.state != "cut", c.place))
@@ -227,6 +261,8 @@ def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> set[str]:
             _take(ledger, group, 0, ledger.rows[group[0].scene_id])
         elif group[0].state == "unwanted":
             _leave(ledger, group, 0)
+        elif group[0].state == "stands":
+            _let_stand(ledger, group, 0)
         else:
             todo.append(group)
     new = set()
@@ -248,6 +284,9 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
         if candidate.state == "unwanted":
             _leave(ledger, group, position)
             return set()
+        if candidate.state == "stands":
+            _let_stand(ledger, group, position)
+            return set()
         if candidate.source is None:
             continue
         faults: list[Fault] = []
@@ -259,10 +298,14 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
             _leave(ledger, group, position)
             return set()
         except (ArchiveError, InvalidTableError) as error:
-            ledger.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, candidate.remote, str(error))
-            if not candidate.remote:
-                # What cannot be reached for a while takes nothing away.
+            raise_of_machine(error, f"{candidate.place} cannot be read")
+            passing = candidate.remote or passes(error)
+            ledger.set_aside(candidate.place, candidate.fingerprint, candidate.scene_id, passing, str(error))
+            if not passing:
                 ledger.rows.pop(candidate.scene_id, None)
+            elif ledger.standing(candidate.place):
+                _let_stand(ledger, group, position)
+                return set()
             continue
         ledger.note_parts(candidate.place, [*scene.faults, *faults])
         _take(ledger, group, position, row)
@@ -282,6 +325,16 @@ def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[
             ledger.rows.pop(other.scene_id, None)
     named = {"place": chosen.place, "acquisition": chosen.acquisition, "processed": chosen.processed}
     ledger.rows[chosen.scene_id] = {**row, **named}
+
+
+def _let_stand(ledger: Ledger, group: Sequence[_Candidate], position: int) -> None:
+    """Leaves a scene that waits as it was cut before: nothing older steps in beside it."""
+    for other in group[position + 1 :]:
+        ledger.settle(
+            other.place, other.fingerprint, "replaced", other.scene_id, other.acquisition, other.processed, other.remote
+        )
+        if other.scene_id != group[position].scene_id:
+            ledger.rows.pop(other.scene_id, None)
 
 
 def _leave(ledger: Ledger, group: Sequence[_Candidate], position: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from jepa_core import tables, versions
+from jepa_core import retries, tables, versions
 from jepa_core.archive.scene import ArchiveError, Fault, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
@@ -31,6 +31,8 @@ class Ledger:
         path = self.root / "sources.parquet"
         known = tables.read_table(path, tables.SOURCES) if path.exists() else tables.table_of([], tables.SOURCES)
         self.known = {row["place"]: row for row in tables.records(known)}
+        # Once for the whole extraction: what became due while it ran is the next one's.
+        self.due = retries.due_places(self.known.values(), retries.now())
         self.known_faults: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for fault in tables.records(read_quarantine(store, sensor)):
             self.known_faults[fault["source"]].append(fault)
@@ -54,7 +56,7 @@ class Ledger:
             return False
         known = self.known[source.place]
         if known["state"] == "quarantined":
-            return not known["remote"]
+            return source.place not in self.due
         return known["state"] != "cut" or self.is_whole(known["scene_id"])
 
     def is_whole(self, scene_id: str) -> bool:
@@ -95,10 +97,33 @@ class Ledger:
             return None
         return known
 
+    def waits(self, place: str) -> bool:
+        """Whether a place is set aside for a reason that may pass."""
+        state = self.states.get(place)
+        return state is not None and state["state"] == "quarantined" and bool(state["remote"])
+
+    def standing(self, place: str) -> dict[str, Any] | None:
+        """What the manifest holds of a place that waits, from when it could be read; None where that is nothing."""
+        scene_id = self.states[place]["scene_id"] if self.waits(place) else ""
+        return self.rows[scene_id] if scene_id and self.is_whole(scene_id) else None
+
     def set_aside(self, place: str, mark: str, scene_id: str, remote: bool, reason: str) -> None:
-        """Puts a source into quarantine."""
-        self.states[place] = _state(place, mark, "quarantined", scene_id, "", "", remote)
+        """Puts a source into quarantine; where the reason may pass, until the next attempt."""
+        state = _state(place, mark, "quarantined", scene_id, "", "", remote)
+        if remote:
+            state["attempts"] = self._attempts(place)
+            state["next_attempt"] = retries.now() + retries.wait(place, state["attempts"])
+            reason = f"{reason} ({retries.in_words(state['attempts'], state['next_attempt'])})"
+        self.states[place] = state
         self.faults[place] = [_fault_row(place, Fault(place, reason), whole=True)]
+
+    def _attempts(self, place: str) -> int:
+        """Number of the attempt that has just failed; the count starts anew behind one that did not."""
+        known = self.known.get(place)
+        if known is None or known["state"] != "quarantined" or not known["remote"]:
+            return 1
+        # Tried before its time, for it changed: that is not one more.
+        return max(int(known["attempts"]) + (place in self.due), 1)
 
     def note_parts(self, place: str, faults: Sequence[Fault]) -> None:
         """Sets aside parts of a source whose other parts stand."""
@@ -111,6 +136,11 @@ class Ledger:
     ) -> None:
         """Notes what became of a source that is a scene: `cut`, `replaced` or `unwanted`."""
         self.states[place] = _state(place, mark, state, scene_id, acquisition, processed, remote)
+        if any(fault["whole_scene"] for fault in self.faults.get(place, [])):
+            del self.faults[place]
+        if place in self.known:
+            # Not for this table's own sake: see `retries.attempts_wanted`.
+            self.states[place]["attempts"] = retries.attempts_wanted(self.known[place], self.due)
 
     def commit(self, now: bool = True) -> None:
         """Writes the three tables, the manifest last; unless `now`, only where the last time is some seconds ago."""
@@ -149,6 +179,8 @@ def _state(
         "acquisition": acquisition,
         "processed": processed,
         "remote": remote,
+        "attempts": 0,
+        "next_attempt": None,
     }
 
 

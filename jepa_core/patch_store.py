@@ -1,6 +1,6 @@
 """What was cut: the sensor's manifest, its table of patches, their pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from jepa_core import atomic, tables
+from jepa_core import atomic, retries, tables
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.errors import NotMaterializedError
 from jepa_core.fingerprint import fingerprint
@@ -72,12 +72,42 @@ def read_quarantine(store: Store, sensor: Sensor) -> pd.DataFrame:
 
 
 def remote_faults(store: Store, sensor: Sensor) -> int:
-    """How many places could not be read for reasons that may pass."""
+    """How many places could not be read for reasons that may pass, and are to be tried now."""
+    return len(retries.due_places(_tried(store, sensor), retries.now()))
+
+
+def attempts_mark(store: Store, sensor: Sensor, listed: Collection[str]) -> str:
+    """Changes when places that could not be read for reasons that may pass are to be tried; see `retries`.
+
+    Args:
+        store: the data root.
+        sensor: the sensor.
+        listed: places of the archive.
+    """
+    return retries.attempts_mark(_tried(store, sensor), retries.now(), listed)
+
+
+def retry_now(store: Store, sensor: Sensor) -> int:
+    """Makes all places due that wait for their next attempt; gives how many. No extraction must be under way."""
     path = store.patches(sensor) / "sources.parquet"
     if not path.exists():
         return 0
     sources = tables.read_table(path, tables.SOURCES)
-    return int(((sources["state"] == "quarantined") & sources["remote"]).sum())
+    waiting = (sources["state"] == "quarantined") & sources["remote"]
+    if waiting.any():
+        sources.loc[waiting, "next_attempt"] = pd.NaT
+        tables.write_table(sources, tables.SOURCES, path)
+    return int(waiting.sum())
+
+
+def _tried(store: Store, sensor: Sensor) -> list[dict[str, Any]]:
+    """Rows of the table of sources that were ever tried in vain, for reasons that may pass."""
+    path = store.patches(sensor) / "sources.parquet"
+    if not path.exists():
+        return []
+    sources = tables.read_table(path, tables.SOURCES)
+    waiting = (sources["state"] == "quarantined") & sources["remote"]
+    return tables.records(sources[waiting | (sources["attempts"] > 0)])
 
 
 def scene_files(store: Store, sensor: Sensor) -> list[Path]:

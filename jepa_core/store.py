@@ -73,6 +73,11 @@ class Store:
         """The sample in the BigEarthNet v1 folder layout."""
         return self.root / "sample-archive"
 
+    @property
+    def catalogues(self) -> Path:
+        """What STAC APIs said, so that only what changed is asked for."""
+        return self.root / "catalogues"
+
     def patches(self, sensor: Sensor) -> Path:
         """Scenes cut into patches, a folder a scene, and their manifest."""
         return self.root / "patches" / sensor.name

@@ -59,12 +59,30 @@ SOURCES = pa.DataFrameSchema(
         "scene_id": pa.Column(str, description="empty where it could not be read"),
         "acquisition": pa.Column(str),
         "processed": pa.Column(str),
-        "remote": pa.Column(bool, description="fails for reasons that may pass; tried again each time"),
+        "remote": pa.Column(bool, description="fails for reasons that may pass; tried again, see `retries`"),
+        "attempts": pa.Column("int64", pa.Check.ge(0), default=0, description="failures in a row, for such reasons"),
+        "next_attempt": pa.Column(UTC_TIME, nullable=True, description="there is nothing to do before"),
+    },
+    strict=True,
+    ordered=True,
+    # Tables from before attempts were counted.
+    add_missing_columns=True,
+)
+"""What became of each place in the archive; `unwanted`: readable, and no cell keeps to the thresholds."""
+
+REMEMBERED = pa.DataFrameSchema(
+    {
+        "name": pa.Column(str, _ID, unique=True, description="of the collection, a slash, of the item"),
+        "sensor": pa.Column(str, description="empty: of none that is read, and not kept"),
+        "stamp": pa.Column(str, description="hash of the item"),
+        "file": pa.Column(str, description="that holds the item, beside this table; empty: not kept"),
+        "start": pa.Column("int64", pa.Check.ge(0), description="of its bytes in the file"),
+        "size": pa.Column("int64", pa.Check.ge(0), description="number of its bytes"),
     },
     strict=True,
     ordered=True,
 )
-"""What became of each place in the archive; `unwanted`: readable, and no cell keeps to the thresholds."""
+"""Items that a STAC API found."""
 
 QUARANTINE = pa.DataFrameSchema(
     {
@@ -180,6 +198,9 @@ def table_of(rows: Sequence[dict[str, Any]], schema: pa.DataFrameSchema) -> pd.D
     """Rows as a table whose columns have the schema's types and order, also where there is no row."""
     table = pd.DataFrame(list(rows), columns=list(schema.columns))
     for name, column in schema.columns.items():
+        if column.nullable and str(column.dtype) == str(UTC_TIME):
+            # Where all are missing pandas takes them for times without a zone.
+            table[name] = pd.to_datetime(table[name], utc=True)
         if column.dtype is not None and str(column.dtype) != "object":
             table[name] = table[name].astype(column.dtype.type)
     return table

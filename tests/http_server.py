@@ -38,6 +38,9 @@ class Server(ThreadingHTTPServer):
         self.items: list[dict] | None = None
         self.asked: list[str] = []
         self.failing = "(?!)"
+        self.conforms: list[str] = []
+        self.counting = False
+        self.refusing = False
 
     def collections(self) -> list[dict]:
         extent = {"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [[None, None]]}}
@@ -60,7 +63,8 @@ class Server(ThreadingHTTPServer):
         links = []
         if start + size < len(found):
             links.append({"rel": "next", "token": str(start + size)})
-        return {"type": "FeatureCollection", "features": found[start : start + size], "links": links}
+        counted = {"numberMatched": len(found)} if self.counting else {}
+        return {"type": "FeatureCollection", "features": found[start : start + size], "links": links, **counted}
 
 
 def matches(item: dict, asked: dict) -> bool:
@@ -76,7 +80,28 @@ def matches(item: dict, asked: dict) -> bool:
         time = datetime.fromisoformat(item["properties"]["datetime"])
         if not datetime.fromisoformat(first) <= time <= datetime.fromisoformat(last or first):
             return False
-    return True
+    bounds = [(key, bound) for key, says in (asked.get("query") or {}).items() for bound in says.items()]
+    return all(holds(item, key, *bound) for key, bound in bounds) and fits(item, asked.get("filter"))
+
+
+def fits(item: dict, condition: dict | None) -> bool:
+    """A filter as CQL2 in JSON, of comparisons that must all hold."""
+    if condition is None:
+        return True
+    if condition["op"] == "and":
+        return all(fits(item, part) for part in condition["args"])
+    named, value = condition["args"]
+    value = value["timestamp"] if isinstance(value, dict) else value
+    return holds(item, named["property"], {">=": "gte", "<=": "lte"}[condition["op"]], value)
+
+
+def holds(item: dict, key: str, operator: str, value: object) -> bool:
+    said = item["properties"].get(key)
+    if said is None:
+        return False
+    if key == "updated":
+        said, value = datetime.fromisoformat(said), datetime.fromisoformat(str(value))
+    return said >= value if operator == "gte" else said <= value
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -135,9 +160,12 @@ class Handler(BaseHTTPRequestHandler):
                 {"rel": "search", "href": f"{base}/search", "method": "POST", "type": "application/geo+json"},
             ]
             content = {"type": "Catalog", "stac_version": "1.0.0", "id": "api", "description": "items"}
-            self.say(content | {"links": links, "conformsTo": CONFORMS})
+            more = [f"https://api.stacspec.org/v1.0.0/item-search#{name}" for name in self.server.conforms]
+            self.say(content | {"links": links, "conformsTo": CONFORMS + more})
         elif path == "/collections":
             self.say({"collections": self.server.collections(), "links": []})
+        elif path == "/search" and self.server.refusing and {"query", "filter"} & set(asked):
+            self.answer(400, b"no such property")
         elif path == "/search":
             content = self.server.search(asked)
             for link in content["links"]:
@@ -189,7 +217,11 @@ class Serving:
         self.address = address
 
     def set(self, **fields) -> None:
-        """Sets `items`, or `failing`: the pattern of paths that are answered with 503."""
+        """Sets what the server answers.
+
+        `items`; `failing`: the pattern of paths that are answered with 503; `conforms`: of `query` and `filter`, what
+        searches take; `counting`: whether they state how many items match; `refusing`: whether they take no condition.
+        """
         data = json.dumps(fields).encode()
         urllib.request.urlopen(f"{self.address}/control", data).close()
 

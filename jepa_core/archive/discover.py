@@ -1,6 +1,7 @@
 """From the settings to the places in the archive that should hold scenes."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from jepa_core.archive.scene import ArchiveError, Source, printable
@@ -19,6 +20,9 @@ class Archive:
     settle_s: float = 0.0
     """For so long, in seconds, a place must not have changed before it is read; 0: nothing is being copied here."""
 
+    memory: Path | None = None
+    """Folder for what STAC APIs said; None: they are listed whole each time."""
+
     def sources(self, sensor: Sensor) -> list[Source]:
         """Places that should hold a scene of the sensor, by any of the readers, sorted.
 
@@ -27,12 +31,18 @@ class Archive:
         """
         from jepa_core.archive import bigearthnet, scene_table, sentinel1_safe, sentinel2_safe, stac
 
-        readers = (sentinel1_safe, sentinel2_safe, stac, bigearthnet, scene_table)
+        readers = (
+            sentinel1_safe.find_sources,
+            sentinel2_safe.find_sources,
+            partial(stac.find_sources, memory=self.memory),
+            bigearthnet.find_sources,
+            scene_table.find_sources,
+        )
         # Names of files need not be text; tables hold nothing else.
         sources = [
             replace(source, place=printable(source.place))
-            for reader in readers
-            for source in reader.find_sources(self.root, sensor)
+            for find_sources in readers
+            for source in find_sources(self.root, sensor)
         ]
         if not sources:
             raise ArchiveError(
@@ -65,4 +75,4 @@ def open_archive(settings: Settings, store: Store) -> Archive:
     root = Path(archive_identity(settings))
     if not root.is_dir():
         raise ArchiveError(f"JEPA_ARCHIVE is {str(settings.archive)!r}, which is not a folder")
-    return Archive(root, settings.settle_seconds)
+    return Archive(root, settings.settle_seconds, store.catalogues)

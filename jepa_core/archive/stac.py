@@ -14,9 +14,13 @@ from typing import Any
 
 from jepa_core.archive.addresses import gdal_address, is_remote, local_path, local_text
 from jepa_core.archive.listing import fail, stat_of
-from jepa_core.archive.scene import ArchiveError, Source
+from jepa_core.archive.scene import ArchiveError, Scene, Source
+from jepa_core.archive.stac_fields import Locate
 from jepa_core.archive.stac_item import read_item, sensor_of
+from jepa_core.archive.stac_item_file import Kept
+from jepa_core.archive.stac_memory import Memory
 from jepa_core.archive.stac_remote import api_items, catalogue_items
+from jepa_core.archive.stac_watch import ask
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 
@@ -28,11 +32,17 @@ _MAX_ITEM_BYTES = 8 << 20
 _SEARCH_FIELDS = {"collections", "bbox", "datetime", "query", "ids", "intersects", "filter"}
 
 
-def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
-    """Items of the sensor under `root`, and in the catalogues and APIs of `stac.json`."""
+def find_sources(root: Path, sensor: Sensor, memory: Path | None = None) -> Iterator[Source]:
+    """Items of the sensor under `root`, and in the catalogues and APIs of `stac.json`.
+
+    Args:
+        root: of the archive.
+        sensor: the sensor.
+        memory: folder where what APIs said is remembered, so that only what changed is asked for.
+    """
     for path in _json_files(root):
         yield from _local_item(path, root, sensor)
-    yield from _named_catalogues(root, sensor)
+    yield from _named_catalogues(root, sensor, memory)
 
 
 def _json_files(root: Path) -> Iterator[Path]:
@@ -93,7 +103,7 @@ def _links(item: Mapping[str, Any]) -> list[str]:
     return [href for href in found if isinstance(href, str)]
 
 
-def _named_catalogues(root: Path, sensor: Sensor) -> Iterator[Source]:
+def _named_catalogues(root: Path, sensor: Sensor, memory: Path | None) -> Iterator[Source]:
     path = root / NAME
     if not path.exists():
         return
@@ -101,6 +111,9 @@ def _named_catalogues(root: Path, sensor: Sensor) -> Iterator[Source]:
         api = "api" in entry
         address = entry["api" if api else "catalog"]
         search = {key: value for key, value in entry.items() if key != "api"}
+        if api and memory is not None:
+            yield from _watched(memory, root, entry, search, sensor)
+            continue
         items = api_items(address, search) if api else catalogue_items(address, root, NAME)
         try:
             for name, item in items:
@@ -114,6 +127,27 @@ def _named_catalogues(root: Path, sensor: Sensor) -> Iterator[Source]:
             # Clients raise their own kinds; whatever it is, the rest of the archive goes on.
             broken = ArchiveError(f"{address} cannot be listed: {type(error).__name__} {error}")
             yield Source(sensor, address, fingerprint(entry), partial(fail, broken), remote=True)
+
+
+def _watched(
+    memory: Path, root: Path, entry: Mapping[str, Any], search: Mapping[str, Any], sensor: Sensor
+) -> Iterator[Source]:
+    """Items of an API, most of them as they are remembered."""
+    address = entry["api"]
+    answer = ask(address, search, memory)
+    locate = partial(_locate_of_catalogue, root, False)
+    for name, kept in answer.items.items():
+        if kept.sensor == sensor.name:
+            place = f"{address}#{name}"
+            read = partial(_read_remembered, answer.memory, name, kept, sensor, locate, place)
+            yield Source(sensor, place, kept.stamp, read, remote=True)
+    if answer.trouble:
+        broken = ArchiveError(f"{address} cannot be listed: {answer.trouble}")
+        yield Source(sensor, address, fingerprint(entry), partial(fail, broken), remote=True)
+
+
+def _read_remembered(memory: Memory, name: str, kept: Kept, sensor: Sensor, locate: Locate, place: str) -> Scene:
+    return read_item(memory.recall(name, kept), sensor, locate, place)
 
 
 def _locate_of_catalogue(root: Path, local: bool, href: str) -> str:

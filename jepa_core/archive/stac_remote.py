@@ -1,5 +1,6 @@
 """Items of STAC catalogues and APIs."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ def catalogue_items(address: str, root: Path, name: str) -> Items:
         raise ArchiveError(f"{len(failures)} of its links cannot be read; first {failures[0]}")
 
 
+def open_api(address: str) -> pystac_client.Client:
+    """A client of the API with this landing page, which is read."""
+    return pystac_client.Client.open(address, stac_io=StacApiIO(timeout=_PATIENCE_S, max_retries=_RETRIES))
+
+
 def api_items(address: str, search: Mapping[str, Any]) -> Items:
     """Items that an API finds.
 
@@ -80,17 +86,50 @@ def api_items(address: str, search: Mapping[str, Any]) -> Items:
     Raises:
         ArchiveError: its pages go in circles. What the client raises goes through.
     """
-    client = pystac_client.Client.open(address, stac_io=StacApiIO(timeout=_PATIENCE_S, max_retries=_RETRIES))
-    seen: set[str] = set()
-    repeats = 0
-    for item in client.search(**search).items_as_dicts():
-        name = f"{item.get('collection') or ''}/{item.get('id')}"
-        repeats = repeats + 1 if name in seen else 0
-        if repeats > _MOST_REPEATS:
-            raise ArchiveError("its pages go in circles")
-        if not repeats:
-            seen.add(name)
-            yield name, item
+    yield from Found(open_api(address), search)
+
+
+class Found:
+    """Items that an API finds, asked for page by page."""
+
+    def __init__(self, client: pystac_client.Client, search: Mapping[str, Any]) -> None:
+        """Asks for nothing yet; `search` is as `pystac_client.Client.search` takes it."""
+        self._search = client.search(**search)
+        self.matched: int | None = None
+        """How many there are, where the API says so; known from the first page on."""
+
+    def __iter__(self) -> Items:
+        """Names and items.
+
+        Raises:
+            ArchiveError: the pages go in circles. What the client raises goes through.
+        """
+        seen: set[str] = set()
+        repeats = 0
+        for page in self._search.pages_as_dicts():
+            if self.matched is None:
+                self.matched = _matched(page)
+            for item in page.get("features", []):
+                name = f"{item.get('collection') or ''}/{item.get('id')}"
+                repeats = repeats + 1 if name in seen else 0
+                if repeats > _MOST_REPEATS:
+                    raise ArchiveError("its pages go in circles")
+                if not repeats:
+                    seen.add(name)
+                    yield name, item
+
+    def count(self) -> int | None:
+        """How many there are, asked for by themselves; None where the API does not say."""
+        with warnings.catch_warnings():
+            # That it does not say is an answer.
+            warnings.simplefilter("ignore")
+            return self._search.matched()
+
+
+def _matched(page: Mapping[str, Any]) -> int | None:
+    context = page.get("context")
+    said = context.get("matched") if isinstance(context, Mapping) else page.get("numberMatched")
+    return said if isinstance(said, int) else None
 
 
 class _AnywhereIO(DefaultStacIO):

@@ -12,6 +12,7 @@ from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
 from pipelines.acquire import settled_acquisitions
 from pipelines.chain import PATCH_PAIRS, SENTINEL1_PATCHES, SENTINEL2_PATCHES
+from pipelines.faults import plain_errors
 from pipelines.resources import Workspace
 from pipelines.stage import Stage, StageInputs, StageResult, run_stage
 
@@ -49,6 +50,9 @@ class PatchSettings(dg.Config):
     )
     at_most: int | None = Field(
         default=None, ge=1, description="New and changed scenes taken in one run; the rest waits. None: all of them."
+    )
+    retry_now: bool = Field(
+        default=False, description="Try at once what could not be reached, instead of when its next attempt is due."
     )
 
 
@@ -91,7 +95,7 @@ def _patches(
         store = workspace.store()
         found = inputs.acquisitions
         assert found is not None
-        summary = extract(store, found.sources, *cut_settings(sensor, config.model_dump()), waiting=found.waiting)
+        summary = extract(store, found.sources, *cut_settings(sensor, config.model_dump()), coming=found.waiting)
         quarantine = read_quarantine(store, sensor)
         for row in quarantine.head(_SHOWN).itertuples():
             context.log.warning(f"set aside: {row.place}: {row.reason}")
@@ -102,8 +106,10 @@ def _patches(
             tables=_tables(found, quarantine),
         )
 
-    # How many are taken at once changes nothing in the end.
-    settings = config.model_dump(exclude={"at_most"})
+    if config.retry_now:
+        _make_due(stage, sensor, context, workspace)
+    # How many are taken at once, and when what could not be reached is tried, changes nothing in the end.
+    settings = config.model_dump(exclude={"at_most", "retry_now"})
     look = partial(settled_acquisitions, workspace, sensor, settings, config.at_most, context.log.info)
     return run_stage(stage, context, workspace, settings, work, look=look)
 
@@ -117,6 +123,16 @@ def _tables(found: "Acquisitions", quarantine: "pd.DataFrame") -> dict[str, str]
     if len(quarantine):
         tables["quarantine"] = _quarantine_table(quarantine)
     return tables
+
+
+def _make_due(stage: Stage, sensor: Sensor, context: dg.AssetExecutionContext, workspace: Workspace) -> None:
+    from jepa_core.patch_store import retry_now
+
+    with plain_errors(context):
+        store = workspace.store()
+        # Not while another process works on that table.
+        with store.locked(stage.name, waiting=context.log.info):
+            context.log.info(f"{retry_now(store, sensor)} places are tried at once")
 
 
 def _quarantine_table(quarantine: "pd.DataFrame") -> str:

@@ -72,7 +72,7 @@ def test_what_is_still_being_copied_is_no_reason_to_extract_and_what_was_there_o
     assert len(coming.waiting) == 1
     assert coming.version == before.version
     summary = take(store, coming)
-    assert (summary.scenes_waiting, summary.scenes_new, summary.scenes_withdrawn) == (1, 0, 0)
+    assert (summary.scenes_coming, summary.scenes_new, summary.scenes_withdrawn) == (1, 0, 0)
     assert read_patches(store, SENTINEL1)["patch_id"].tolist() == patches["patch_id"].tolist()
     # Once it lies still it is read, and found to be broken.
     time.sleep(0.05)

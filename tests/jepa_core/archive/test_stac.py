@@ -17,7 +17,7 @@ from jepa_core.archive.scene import ArchiveError
 from jepa_core.archive.stac import find_sources
 from jepa_core.cutting import CutConfig
 from jepa_core.extraction import extract
-from jepa_core.patch_store import read_manifest, read_patches, read_pixels, read_quarantine, remote_faults
+from jepa_core.patch_store import read_manifest, read_patches, read_pixels, read_quarantine, retry_now
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.testing.plain_worlds import ConstantWorld
@@ -251,7 +251,11 @@ def test_an_item_that_cannot_be_had_takes_nothing_away(scenes, archive, store):
         assert (
             f"1 of its links cannot be read; first {server.address}" in read_quarantine(store, SENTINEL1)["reason"][0]
         )
-        assert remote_faults(store, SENTINEL1) == 1
+        for _ in range(2):
+            # Nor while it is left alone.
+            assert summary.scenes_waiting == 1
+            summary = cut(store, archive)
+            assert (summary.scenes, summary.scenes_withdrawn) == (2, 0)
         server.set(failing="(?!)")
         summary = cut(store, archive)
         assert (summary.scenes, summary.scenes_new, summary.scenes_quarantined) == (2, 0, 0)
@@ -324,7 +328,7 @@ def test_a_server_that_is_down_takes_nothing_away_and_is_asked_again(scenes, arc
     (fault,) = read_quarantine(store, SENTINEL1).itertuples()
     assert fault.place == api
     assert f"{api} cannot be listed" in fault.reason
-    assert remote_faults(store, SENTINEL1) == 1
+    assert summary.scenes_waiting == 1
     with serving(scenes, port=port) as server:
         server.set(items=served_items(scenes, server.address)[:1])
         summary = cut(store, archive)
@@ -342,8 +346,10 @@ def test_rasters_that_cannot_be_had_are_tried_again(scenes, archive, store, fail
         server.set(failing=first + ".*" + failing)
         summary = cut(store, archive)
         assert (summary.scenes, summary.scenes_quarantined) == (2, 1)
-        assert remote_faults(store, SENTINEL1) == 1
+        assert summary.scenes_waiting == 1
         server.set(failing="(?!)")
+        assert cut(store, archive).scenes == 2
+        assert retry_now(store, SENTINEL1) == 1
         summary = cut(store, archive)
         assert (summary.scenes, summary.scenes_new, summary.scenes_quarantined) == (3, 1, 0)
 

@@ -86,7 +86,6 @@ def test_what_is_new_changed_and_gone_in_the_archive_is_counted_and_the_stages_a
     assert found["stale"] == {
         "sentinel1_patches": "is made from something older",
         "patch_pairs": "comes after sentinel1_patches",
-        "crjepa_model": "comes after patch_pairs",
         "crjepa_descriptors": "comes after sentinel1_patches",
         "crjepa_index": "comes after crjepa_descriptors",
     }
