@@ -7,6 +7,7 @@ from typing import Any
 
 from jepa_core import atomic
 from jepa_core.fingerprint import fingerprint
+from jepa_core.remote.stand_in import bytes_of
 from jepa_core.store import Store
 
 
@@ -59,9 +60,9 @@ def lost_output(store: Store, record: StageRecord) -> str | None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files under a folder; -1 where there is nothing."""
+    """Bytes of a file, or of all files under a folder, pixels that were left in object storage too; -1: nothing."""
     if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return sum(bytes_of(file) for file in path.rglob("*") if file.is_file())
     return path.stat().st_size if path.exists() else -1
 
 

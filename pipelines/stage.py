@@ -130,6 +130,7 @@ def run_stage(
     """
     with ExitStack() as stack:
         stack.enter_context(plain_errors(context))
+        stack.enter_context(workspace.changing(stage.name, context.log.info))
         store = workspace.store()
         stack.enter_context(store.locked(stage.name, waiting=context.log.info))
         inputs = _inputs(stage, store)
@@ -159,7 +160,7 @@ def run_stage(
 
 def why_stale(stage: Stage, workspace: Workspace) -> Staleness | None:
     """Why the stage has to run, with the settings of its last run and from what lies on disk; None where it has not."""
-    store = workspace.store()
+    store = workspace.store(stage.name)
     record = read_record(store, stage.name)
     if record is None:
         return Staleness("was never made", missing=True)
