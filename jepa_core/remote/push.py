@@ -17,6 +17,9 @@ from jepa_core.remote.layout import Scope, pixels_of, rank
 _WORTH_A_BAR = 5_000_000
 """Bytes."""
 
+_MOST_LISTINGS = 50
+"""Of scenes or models by themselves, before all of a kind are listed at once."""
+
 
 @dataclass(frozen=True)
 class Pushed:
@@ -84,7 +87,10 @@ def _left_there(copy: Copy, path: str) -> bool:
 
 def _learn(copy: Copy, sent: Sequence[str]) -> None:
     """Notes what the storage calls the objects that were sent, so that the next pull knows them."""
-    scope = Scope(tuple(sorted({_folder(path) for path in sent})))
+    folders = {_folder(path, 3) for path in sent}
+    if len(folders) > _MOST_LISTINGS:
+        folders = {_folder(path, 2) for path in sent}
+    scope = Scope(tuple(sorted(folders)))
     listed = copy.bucket.list(scope) if sent else {}
     known = copy.journal.seen(scope)
     mine = set(sent)
@@ -97,7 +103,7 @@ def _learn(copy: Copy, sent: Sequence[str]) -> None:
     )
 
 
-def _folder(path: str) -> str:
-    """What is listed to find a file again: its folder, no deeper than a scene's or a model's."""
-    folders = path.split("/")[:-1][:3]
+def _folder(path: str, depth: int) -> str:
+    """What is listed to find a file again: its folder, or one above it that is no deeper than that."""
+    folders = path.split("/")[:-1][:depth]
     return f"{'/'.join(folders)}/" if folders else path
