@@ -18,17 +18,19 @@ PATCHES = ["sentinel1_patches", "sentinel2_patches", "patch_pairs"]
 
 
 @pytest.mark.slow
-def test_a_fresh_machine_goes_on_where_another_ended(address, server, synthetic_archive, tmp_path, monkeypatch):
+def test_a_fresh_machine_goes_on_where_another_ended(
+    address, server, synthetic_archive, tmp_path, tmp_path_factory, monkeypatch
+):
     archive = shutil.copytree(synthetic_archive, tmp_path / "archive")
     workspace = Workspace(archive=str(archive), data=address)
-    instance = dg.DagsterInstance.local_temp(str(tmp_path / "instance"))
+    instance = dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance")))
     assert materialize(workspace, instance, PATCHES).success
     sent = len(server.objects_written())
     assert sent > 0
 
     # Another machine, to which nothing but archive and address are known: no scene is cut again.
     monkeypatch.setenv("JEPA_CACHE", str(tmp_path / "another machine"))
-    fresh = dg.DagsterInstance.local_temp(str(tmp_path / "another instance"))
+    fresh = dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("another")))
     result = materialize(workspace, fresh, PATCHES)
     assert result.success
     for name in PATCHES:
