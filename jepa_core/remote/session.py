@@ -15,6 +15,7 @@ from jepa_core.remote.push import Pushed, push
 from jepa_core.store import Store
 
 _ROUNDS = 5
+"""Of fetching, where another machine removes what was named a moment before."""
 
 _writing: set[Path] = set()
 """Copies that this process is writing to: they are as fresh as can be, and nothing is to be fetched over them."""
@@ -48,7 +49,11 @@ def read(
     if root in _writing or now - _read.get((root, name), -again_after_s - 1) < again_after_s:
         return
     copy = Copy.of(address, root)
-    with held(root / OWN / "pull.lock", say):
+
+    def tell(who: str) -> None:
+        say(f"{who} is fetching from {address}; waiting for it to end")
+
+    with held(root / OWN / "pull.lock", tell):
         writer = holder_of(_writer_lock(root))
         if writer is not None:
             say(f"{writer} is writing to {address} from this machine: what it changes is seen as it is now")

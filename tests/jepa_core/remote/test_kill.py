@@ -8,6 +8,7 @@ import pytest
 from jepa_core.index.sync import compact, current_index, open_current, verify
 from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.remote import scopes, session
+from jepa_core.remote.bucket import Bucket
 from jepa_core.remote.copy import Copy
 from jepa_core.remote.layout import Scope
 from jepa_core.remote.push import push
@@ -57,6 +58,10 @@ read(sys.argv[1], Path(sys.argv[2]), scopes.of_stage("crjepa_index"), print)
 """
 
 
+class StoppedError(Exception):
+    pass
+
+
 def change(store, trained):
     """A scene goes, one is cut again, and the index is brought in line and compacted: nothing of it has an old name."""
     root, manifest = store.patches(SENTINEL2), read_manifest(store, SENTINEL2)
@@ -89,9 +94,16 @@ def state_of(address, root):
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_push_killed_at_any_moment_leaves_the_old_or_the_new_state_and_the_next_completes_it(
-    address, sent, trained, tmp_path
+    address, sent, trained, tmp_path, monkeypatch
 ):
-    change(sent, trained)
+    def stop(*_):
+        raise StoppedError
+
+    # The work is done, and its push ends before the first object.
+    with monkeypatch.context() as patched:
+        patched.setattr(Bucket, "send", stop)
+        with pytest.raises(StoppedError), session.write(address, sent.root, scopes.of_stage("crjepa_index"), print):
+            change(sent, trained)
     states = []
     while True:
         run = run_python(SEND, address, str(sent.root), "3")
