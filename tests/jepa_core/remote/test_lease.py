@@ -9,7 +9,7 @@ from jepa_core.remote.bucket import Bucket
 from jepa_core.remote.errors import LeaseLostError
 from jepa_core.remote.layout import LEASES
 from jepa_core.remote.lease import leased
-from jepa_core.remote.session import write
+from jepa_core.remote.session import read, write
 from tests.jepa_core.remote.conftest import run_python
 
 HOLD = """
@@ -114,3 +114,44 @@ def test_nothing_is_sent_once_the_lease_is_lost(address, tmp_path):
         (root / "stages" / "record.json").write_text("{}")
         assert Bucket(address).create(f"{LEASES}/00000002.json", b"{}")
     assert Bucket(address).read("stages/record.json") is None
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from jepa_core.remote.session import write
+root = Path(sys.argv[2])
+with write(sys.argv[1], root, [], print):
+    (root / "stages").mkdir(exist_ok=True)
+    (root / "stages" / "record.json").write_text("not sent yet")
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_reader_beside_a_writer_of_the_same_machine_waits_for_nobody_and_takes_nothing_back(address, tmp_path):
+    bucket, root, told = Bucket(address), tmp_path / "copy", []
+    bucket.write("stages/record.json", b"old")
+    writer = run_python(WRITE, address, str(root))
+    assert writer.stdout.readline() == "held\n", writer.communicate()
+    bucket.write("stages/other.json", b"of before")
+    read(address, root, [], told.append)
+    assert told[0].startswith(f"process {writer.pid} on ")
+    assert (root / "stages" / "record.json").read_text() == "not sent yet"
+    assert (root / "stages" / "other.json").read_text() == "of before"
+    assert bucket.read("stages/record.json") == b"old"
+    writer.communicate("\n", timeout=60)
+    assert writer.returncode == 0
+    assert bucket.read("stages/record.json") == b"not sent yet"
+
+
+def test_work_that_failed_is_not_sent_and_goes_with_the_next_that_succeeds(address, tmp_path):
+    root, sent = tmp_path / "copy", []
+    with pytest.raises(RuntimeError), write(address, root, [], pytest.fail, sent.append):
+        (root / "stages").mkdir()
+        (root / "stages" / "record.json").write_text("{}")
+        raise RuntimeError
+    assert Bucket(address).read("stages/record.json") is None
+    with write(address, root, [], pytest.fail, sent.append):
+        pass
+    assert [done.sent for done in sent] == [("stages/record.json",)]
