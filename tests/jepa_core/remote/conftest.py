@@ -15,11 +15,16 @@ import pytest
 
 from jepa_core.index.sync import sync_index
 from jepa_core.remote import scopes
+from jepa_core.remote.copy import Copy
+from jepa_core.remote.pull import pull
+from jepa_core.remote.push import push
 from jepa_core.remote.session import write
 from jepa_core.sensors import SENSORS, SENTINEL2
 from jepa_core.settings import Settings
 from jepa_core.stages import StageRecord, size_of, write_record
 from jepa_core.store import Store
+from tests.jepa_core.remote.roots import ALL, FILES, LOCAL
+from tests.jepa_core.remote.roots import write as write_files
 
 _KEY = {"AWS_ACCESS_KEY_ID": "tests", "AWS_SECRET_ACCESS_KEY": "tests", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -116,3 +121,14 @@ def elsewhere(sent, monkeypatch, tmp_path):
     """The settings are those of a machine that has nothing yet; gives where its copy is going to lie."""
     monkeypatch.setenv("JEPA_CACHE", str(tmp_path / "another machine"))
     return Store.at(Settings().data_folder)
+
+
+@pytest.fixture
+def machines(tmp_path):
+    """Two machines' copies of one root, which one of them has filled."""
+    address = f"memory://{uuid.uuid4().hex}/root"
+    one, two = (Copy.of(address, tmp_path / name) for name in ("one", "two"))
+    write_files(one.root, FILES | LOCAL)
+    pull(one, ALL)
+    push(one, ALL)
+    return one, two
