@@ -28,7 +28,8 @@ app.add_typer(index_app, name="index")
 def main() -> None:
     """Search Sentinel archives with JEPA descriptors.
 
-    JEPA_DATA names the folder of what was produced (default: data/ under the working folder).
+    JEPA_DATA names the folder of what was produced (default: data/ under the working folder), or its address in object
+    storage (s3://bucket/prefix).
     """
 
 

@@ -1,12 +1,13 @@
 """The command `jepa benchmark`; `jepa_core.cli` registers it."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jepa_core.cli_common import plain_errors
+from jepa_core.cli_common import changed_store, plain_errors, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,14 +62,15 @@ def benchmark(
         from jepa_core.evaluation.markdown import markdown_report
         from jepa_core.evaluation.report_json import to_json
         from jepa_core.evaluation.side_by_side import reported, side_by_side
-        from jepa_core.settings import Settings
+        from jepa_core.remote import scopes
         from jepa_core.store import Store
 
         data = open_set(dataset, root)
-        store = Store.at(Settings().data / "sets" / dataset)
         # Reports are passed on: the name says enough, the path would tell of its owner's machine.
         archive = root.expanduser().resolve().name
-        with store.locked("benchmark", _say):
+        with changed_store(scopes.of_set(dataset), bound=False) as home, ExitStack() as stack:
+            store = Store(home.root / "sets" / dataset)
+            stack.enter_context(store.locked("benchmark", say))
             data, subject = _subject(store, data, variant, seed, epochs, settings, encoder_settings)
             rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, archive)
             report = run_benchmark(store.benchmark(subject.variant), data, subject, rivals, archive)
@@ -78,7 +80,7 @@ def benchmark(
         kept = store.benchmark_reference(subject.variant)
         held = gate(report, read_reference(kept)) if kept.exists() else None
     if held is not None:
-        _say("; ".join([f"{kept.name}: {held.message}", *held.fallen]))
+        say("; ".join([f"{kept.name}: {held.message}", *held.fallen]))
     if as_json:
         typer.echo(json.dumps(to_json(report), indent=2))
     else:
@@ -105,13 +107,13 @@ def reference(
     with plain_errors("reference"):
         from jepa_core.evaluation.gate import write_reference
         from jepa_core.evaluation.report import read_report
-        from jepa_core.settings import Settings
+        from jepa_core.remote import scopes
         from jepa_core.store import Store
 
-        data = Settings().data
-        store = Store.at(data / "sets" / dataset if dataset else data)
-        path = store.benchmark_reference(variant)
-        write_reference(path, read_report(store.benchmark(variant)))
+        with changed_store(scopes.of_reference(variant, dataset), bound=False) as home:
+            store = Store(home.root / "sets" / dataset) if dataset else home
+            path = store.benchmark_reference(variant)
+            write_reference(path, read_report(store.benchmark(variant)))
     typer.echo(f"reference: {path}")
 
 
@@ -174,7 +176,3 @@ def _refuse(variant: str, kind: str, options: "Mapping[str, object]", *names: st
     given = [name for name in names if options[name] is not None]
     if given:
         raise JepaError(f"{variant} is {kind}, for which there is no {' and no '.join(given)}")
-
-
-def _say(message: str) -> None:
-    typer.echo(message, err=True)

@@ -17,9 +17,10 @@ def export(
     with plain_errors("export"):
         from jepa_core.catalog import current_model
         from jepa_core.export.geoparquet import export_descriptors
+        from jepa_core.remote import scopes
         from jepa_core.sensors import sensor_named
 
-        store = open_store()
+        store = open_store(scopes.of_descriptors(variant))
         model = current_model(store, variant).fingerprint
         done = export_descriptors(store, variant, model, sensor_named(sensor), to)
     typer.echo(f"{done.patches} patches of {done.scenes} scenes: {to}")
@@ -46,9 +47,10 @@ def milvus(
     with plain_errors("milvus"):
         from jepa_core.catalog import current_model
         from jepa_core.milvus.load import sync
+        from jepa_core.remote import scopes
         from jepa_core.sensors import SENSORS, sensor_named
 
-        store = open_store()
+        store = open_store(scopes.of_descriptors(variant))
         model = current_model(store, variant).fingerprint
         folder = store.descriptors(variant, model)
         described = [found for found in SENSORS.values() if (folder / found.name).is_dir()]

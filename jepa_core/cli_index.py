@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from jepa_core.cli_common import Variant, open_store, plain_errors
+from jepa_core.cli_common import Variant, changed_store, open_store, plain_errors
 
 if TYPE_CHECKING:
     from jepa_core.index.state import SensorState
@@ -18,9 +18,10 @@ def status(variant: Variant = "crjepa") -> None:
     with plain_errors("index status"):
         from jepa_core.fingerprint import short
         from jepa_core.index.sync import current_index, old_indexes, open_current, states
+        from jepa_core.remote import scopes
         from jepa_core.stages import size_of
 
-        store = open_store()
+        store = open_store(scopes.of_indexes(variant))
         current = current_index(store, variant)
         typer.echo(f"{current.folder}: model {short(current.model)}, {size_of(current.folder) / 1e6:,.1f} MB")
         for folder, state in states(current):
@@ -39,12 +40,13 @@ def compact(variant: Variant = "crjepa") -> None:
     with plain_errors("index compact"):
         from jepa_core.index.sync import compact as rewrite
         from jepa_core.index.sync import current_index
+        from jepa_core.remote import scopes
         from jepa_core.stages import size_of
 
-        store = open_store()
-        folder = current_index(store, variant).folder
-        before = size_of(folder)
-        rewrite(store, variant, say=typer.echo)
+        with changed_store(scopes.of_indexes(variant)) as store:
+            folder = current_index(store, variant).folder
+            before = size_of(folder)
+            rewrite(store, variant, say=typer.echo)
         typer.echo(f"{folder}: {before / 1e6:,.1f} MB before, {size_of(folder) / 1e6:,.1f} MB now")
 
 

@@ -1,17 +1,19 @@
 """`jepa status`, `jepa doctor`, `jepa prune`: for those who run it."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jepa_core.cli_common import open_store, plain_errors
+from jepa_core.cli_common import changed_store, open_store, plain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jepa_core.operating.findings import Finding
+    from jepa_core.store import Store
 
 
 def status(
@@ -22,8 +24,10 @@ def status(
     with plain_errors("status"):
         from jepa_core.operating.status import status as look
         from jepa_core.operating.status_text import as_text
+        from jepa_core.remote import scopes
         from jepa_core.settings import Settings
 
+        open_store(scopes.of_all())
         found = look(Settings(), listing)
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
@@ -42,13 +46,12 @@ def doctor(
     A line for each finding: what, where, what it means, what mends it. Exit code 1 when something is wrong; what is
     only left over is no error. Models, reports and references are never deleted.
     """
-    with plain_errors("doctor"):
+    with plain_errors("doctor"), _whole_root(mend) as store:
         from jepa_core.operating.doctor import examine
         from jepa_core.operating.doctor import mend as treat
         from jepa_core.operating.working import holders
         from jepa_core.settings import Settings
 
-        store = open_store()
         for what, who in holders(store).items():
             typer.echo(f"at work on {what}: {who}")
         # All is looked at first: what is mended would be missed by what is made from it.
@@ -63,6 +66,18 @@ def doctor(
         typer.echo(f"{wrong} things are wrong{mended}; {len(found) - wrong} are left over")
     if left:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _whole_root(changed: bool) -> "Iterator[Store]":
+    """The data root that the settings name, all of it, to be looked at or changed."""
+    from jepa_core.remote import scopes
+
+    if not changed:
+        yield open_store(scopes.of_all())
+        return
+    with changed_store(scopes.of_all()) as store:
+        yield store
 
 
 def _said(findings: "Iterator[Finding]") -> "Iterator[Finding]":
@@ -87,12 +102,12 @@ def prune(
     The current index, its model, the model trained last and models that benchmark reports are of stay. What somebody
     is working on stays, too.
     """
-    with plain_errors("prune"):
+    with plain_errors("prune"), _whole_root(not dry_run) as store:
         from jepa_core.operating.prune import Planned, planned
         from jepa_core.operating.prune import prune as remove
         from jepa_core.operating.waste import Wish
 
-        store, wish = open_store(), Wish(all_models, downloads)
+        wish = Wish(all_models, downloads)
 
         def tell(thing: Planned) -> None:
             said = "would free" if dry_run else "freed"

@@ -91,6 +91,7 @@ def search(
         from jepa_core import atomic
         from jepa_core.answer_sheet import answer_sheet
         from jepa_core.index.filters import Filter, read_area
+        from jepa_core.remote import scopes
         from jepa_core.search import ImageFile, Place, StoredPatch
         from jepa_core.search import search as find
         from jepa_core.sensors import sensor_named
@@ -110,7 +111,7 @@ def search(
             taken_by: Sensor = sensor_named(sensor)
             like += [ImageFile(path, taken_by) for path in image or ()]
             like += [Place(*point, taken_by, _utc(time))] if point is not None else []
-        store = open_store()
+        store = open_store(scopes.of_search(variant, pictures=show is not None))
         answer = find(
             store,
             variant,

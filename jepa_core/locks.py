@@ -35,7 +35,7 @@ def held(path: Path, waiting: Callable[[str], None], patience_s: float = -1.0) -
     try:
         # A courtesy to others, for which there need be no room.
         with suppress(OSError):
-            note.write_text(_self())
+            note.write_text(this_process())
         yield
     finally:
         with suppress(OSError):
@@ -67,6 +67,7 @@ def _named(note: Path) -> str:
         return "another process"
 
 
-def _self() -> str:
+def this_process() -> str:
+    """This process in words, as others are told of it."""
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:3]])[:60]
     return f"process {os.getpid()} on {platform.node()} ({command}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)"

@@ -13,6 +13,7 @@ from jepa_core.archive.scene import ArchiveError
 from jepa_core.errors import NotMaterializedError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.grid import Grid
+from jepa_core.remote.stand_in import bring
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
 
@@ -185,6 +186,7 @@ def open_pixels(folder: Path, sensor: Sensor) -> "zarr.Array[Any]":
     """
     import zarr
 
+    bring(folder)
     path = folder / "pixels.zarr"
     try:
         # Not by xarray, which takes as long to open a scene as a small encoder to describe it.

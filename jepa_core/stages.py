@@ -9,6 +9,7 @@ from typing import Any
 from jepa_core import atomic
 from jepa_core.errors import JepaError
 from jepa_core.fingerprint import fingerprint
+from jepa_core.remote.stand_in import NAME, bytes_of
 from jepa_core.store import Store
 
 
@@ -80,7 +81,7 @@ def lost_output(store: Store, record: StageRecord, size: "Callable[[Path], int] 
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files under a folder; -1 where there is nothing."""
+    """Bytes of a file, or of all files under a folder, pixels that were left in object storage too; -1: nothing."""
     if path.is_dir():
         return _under(str(path))
     return path.stat().st_size if path.exists() else -1
@@ -94,7 +95,7 @@ def _under(folder: str) -> int:
             if entry.is_dir(follow_symlinks=False):
                 found += _under(entry.path)
             elif entry.is_file():
-                found += entry.stat().st_size
+                found += bytes_of(Path(entry.path)) if entry.name == NAME else entry.stat().st_size
     return found
 
 

@@ -17,7 +17,7 @@ def acquisitions(
     """What lies in the archive, at this moment."""
     from jepa_core.acquisitions import cut_settings, look
 
-    store = workspace.store()
+    store = workspace.store(f"{sensor.name}_patches")
     return look(store, workspace.open_archive(), *cut_settings(sensor, config), at_most=at_most)
 
 
@@ -27,7 +27,6 @@ def settled_acquisitions(
     """What lies in the archive, behind a short wait where something changed a moment ago."""
     from jepa_core.acquisitions import cut_settings, look_when_settled
 
-    archive = workspace.open_archive()
-    return look_when_settled(
-        workspace.store(), archive, *cut_settings(sensor, config), at_most=at_most, wait=time.sleep, say=say
-    )
+    store, archive = workspace.store(f"{sensor.name}_patches"), workspace.open_archive()
+    settings = cut_settings(sensor, config)
+    return look_when_settled(store, archive, *settings, at_most=at_most, wait=time.sleep, say=say)

@@ -19,7 +19,7 @@ def _check(asset: str, description: str, look: Callable[[Store], Finding]) -> dg
     def _run(context: dg.AssetCheckExecutionContext, workspace: Workspace) -> dg.AssetCheckResult:
         # What reading finds wrong comes as an error with a plain message: that is a failed check too.
         try:
-            passed, figures = look(workspace.store())
+            passed, figures = look(workspace.store(asset))
             reason = "" if passed else f"{asset} is not whole: {figures}"
         except JepaError as error:
             passed, figures, reason = False, {}, str(error)
@@ -168,7 +168,7 @@ def _gate(variant: str) -> dg.AssetChecksDefinition:
         from jepa_core.evaluation.gate import gate, read_reference
         from jepa_core.evaluation.report import read_report
 
-        store = workspace.store()
+        store = workspace.store(f"{variant}_benchmark")
         path = store.benchmark_reference(variant)
         if not path.exists():
             hint = f"no reference is stored; `jepa reference --variant {variant}` makes one of the current report"

@@ -15,7 +15,7 @@ from pipelines.resources import tracking_uri
 def main() -> None:
     """Becomes `mlflow ui`."""
     try:
-        os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri(Store.at(Settings().data))
+        os.environ["MLFLOW_BACKEND_STORE_URI"] = tracking_uri(Store.at(Settings().data_folder))
     except JepaError as error:
         sys.exit(str(error))
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

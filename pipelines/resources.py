@@ -1,7 +1,8 @@
 """What assets are given: the data root with its archive, and MLflow."""
 
+import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,11 @@ from pipelines import postgres
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_LOG = logging.getLogger(__name__)
+
+_FRESH_S = 60.0
+"""Seconds for which what was fetched from object storage is taken to be as it is there."""
+
 DAGSTER_UI = "http://localhost:3000"
 """Where `dagster dev` serves its pages."""
 
@@ -33,19 +39,51 @@ class Workspace(dg.ConfigurableResource[None]):
 
     def settings(self) -> Settings:
         """The settings in force."""
-        given = {"archive": self.archive, "data": self.data}
-        return Settings().model_copy(update={k: Path(v) for k, v in given.items() if v})
+        given: dict[str, Any] = {"archive": self.archive, "data": self.data}
+        return Settings(**{name: value for name, value in given.items() if value})
 
-    def store(self) -> Store:
+    def store(self, stage: str = "") -> Store:
         """The data root.
+
+        Args:
+            stage: whose inputs and outputs are looked at; without it, records only. Where the root lies in object
+                storage, that is fetched, unless it was within the last minute.
 
         Raises:
             MixedDataError: it holds products of another archive.
+            RemoteError: it lies in object storage, which cannot be read.
         """
         settings = self.settings()
-        store = Store.at(settings.data)
+        if isinstance(settings.data, str):
+            from jepa_core.remote import scopes
+            from jepa_core.remote.session import read
+
+            reads = scopes.of_stage(stage) if stage else []
+            read(settings.data, settings.data_folder, reads, _LOG.info, _FRESH_S, stage)
+        store = Store.at(settings.data_folder)
         store.bind(archive_identity(settings))
         return store
+
+    @contextmanager
+    def changing(self, stage: str, say: Callable[[str], None]) -> Iterator[None]:
+        """Where the data root lies in object storage: fetches what a stage reads, and sends what it changes.
+
+        Args:
+            stage: its name.
+            say: is told who writes to the root, if another process does; then it is waited for.
+
+        Raises:
+            RemoteError: it cannot be read or written.
+        """
+        settings = self.settings()
+        if not isinstance(settings.data, str):
+            yield
+            return
+        from jepa_core.remote import scopes
+        from jepa_core.remote.session import write
+
+        with write(settings.data, settings.data_folder, scopes.of_stage(stage), say):
+            yield
 
     def open_archive(self) -> Archive:
         """The archive, fetched first where it is the sample."""

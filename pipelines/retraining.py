@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from jepa_core.stages import read_record
-from jepa_core.store import Store
 from pipelines.chain import benchmark_stage, descriptors_stage, index_stage, model_stage
 from pipelines.reindex import REINDEX, VARIANTS
 from pipelines.resources import Workspace
@@ -59,24 +58,25 @@ RETRAINING = [retraining_job(variant) for variant in VARIANTS]
 @dg.sensor(jobs=RETRAINING, minimum_interval_seconds=600)
 def drift(context: dg.SensorEvaluationContext, workspace: Workspace) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Launches a training where the last re-indexing has measured drift, at most once a week for each method."""
-    store = workspace.store()
     if context.instance.get_runs(dg.RunsFilter(job_name=REINDEX, statuses=UNFINISHED), limit=1):
         yield dg.SkipReason("new acquisitions are being taken in")
         return
     for variant in VARIANTS:
-        why = drifted(store, variant)
+        why = drifted(workspace, variant)
         if why and not _lately(context.instance, variant):
             yield dg.RunRequest(job_name=_job_name(variant), tags={"jepa/trigger": "drift", "jepa/because": why})
 
 
-def drifted(store: Store, variant: str) -> str:
+def drifted(workspace: Workspace, variant: str) -> str:
     """Which sensors' new scenes no longer look like those that the method's model was trained on; empty: none."""
     from jepa_core.drift import read_drift
 
+    store = workspace.store()
     record = read_record(store, model_stage(variant).name)
     described = read_record(store, descriptors_stage(variant).name)
     if record is None or described is None:
         return ""
+    store = workspace.store(described.stage)
     found = read_drift(store, variant, record.data_version, ("sentinel1", "sentinel2"))
     return ", ".join(f"{d.share:.0%} of new {d.sensor} patches are strange" for d in found if d.found)
 

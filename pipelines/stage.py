@@ -109,6 +109,7 @@ def run_stage(
     """
     with ExitStack() as stack:
         stack.enter_context(plain_errors(context))
+        stack.enter_context(workspace.changing(stage.name, context.log.info))
         store = workspace.store()
         stack.enter_context(store.locked(stage.name, waiting=context.log.info))
         record = read_record(store, stage.name)
@@ -143,7 +144,7 @@ def as_it_is(
     stage: Stage, context: dg.AssetExecutionContext, workspace: Workspace
 ) -> dg.MaterializeResult[None] | None:
     """What there is of a stage, however old, is gone on with; None where there is nothing whole."""
-    store = workspace.store()
+    store = workspace.store(stage.name)
     record = read_record(store, stage.name)
     if record is None or lost_output(store, record) is not None:
         context.log.info(f"there is no {stage.name}: nothing comes of it in this run, nor of what follows it")

@@ -52,6 +52,9 @@ def to_do(workspace: Workspace, thorough: bool) -> Todo:
     """
     store = workspace.store()
     stages = tuple(reindex_stages(tuple(v for v in VARIANTS if read_record(store, model_stage(v).name))))
+    for stage in stages if thorough else ():
+        # What lies in object storage is fetched before it is looked at.
+        workspace.store(stage.name)
     found = {}
     for stage in stages:
         if stage.archive is not None:

@@ -80,7 +80,7 @@ def cut_store(synthetic_archive: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The developer's own settings reach no test."""
-    for name in ("JEPA_ARCHIVE", "JEPA_DATA", "JEPA_POSTGRES", "DAGSTER_MODULE_NAME"):
+    for name in ("JEPA_ARCHIVE", "JEPA_DATA", "JEPA_CACHE", "JEPA_POSTGRES", "DAGSTER_MODULE_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -29,7 +29,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     Raises:
         MixedDataError: the data root holds products of another archive.
     """
-    store = Store.at(settings.data)
+    store = Store.at(settings.data_folder)
     store.check_bound(archive_identity(settings))
 
     @cache

@@ -115,7 +115,7 @@ def status(settings: Settings, listing: bool = True) -> Status:
     Raises:
         MixedDataError: the data root holds products of another archive.
     """
-    store = Store.at(settings.data)
+    store = Store.at(settings.data_folder)
     store.check_bound(archive_identity(settings))
     tried = Tried()
     # The same folders are looked at for the stages and for the sum of it all.
