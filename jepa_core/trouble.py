@@ -12,7 +12,10 @@ from jepa_core.errors import JepaError
 class MachineError(JepaError):
     """The machine stops the work, not the archive: nothing is set aside, and the next run goes on."""
 
-    may_pass = True
+    def __init__(self, message: str, may_pass: bool = True) -> None:
+        """Says what is wrong, and whether it may pass by itself."""
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -37,6 +40,13 @@ _PASSING = frozenset(
     }
 )
 """A disk or network folder that does not answer: that says nothing of what a file holds."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same may go well a little later, with nothing done about it."""
+    if isinstance(error, JepaError):
+        return error.may_pass
+    return isinstance(error, MemoryError) or _means(error, _MACHINE | _PASSING)
 
 
 def passes(error: BaseException) -> bool:
@@ -75,7 +85,7 @@ def plain_machine_errors(root: Path) -> Iterator[None]:
     except OSError as error:
         remedy = "make room" if error.errno in _FULL else "see to it"
         raise MachineError(
-            f"cannot write to {root} ({error}); nothing was set aside: {remedy} and run again"
+            f"cannot write to {root} ({error}); nothing was set aside: {remedy} and run again", may_pass(error)
         ) from error
 
 

@@ -1,38 +1,18 @@
 """What goes wrong in an asset: plain words for what will not pass, another try a little later for what may."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
 from jepa_core.errors import JepaError
+from jepa_core.trouble import may_pass
 
 RETRIES = 3
 """Further tries of an asset whose fault may pass."""
 
 FIRST_WAIT_S = 5.0
 """Before the first of them; each further wait is three times as long."""
-
-_MAY_PASS = {
-    errno.EAGAIN,
-    errno.EBUSY,
-    errno.ECONNABORTED,
-    errno.ECONNREFUSED,
-    errno.ECONNRESET,
-    errno.EDQUOT,
-    errno.EHOSTUNREACH,
-    errno.EINTR,
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENETUNREACH,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.ENOSPC,
-    errno.ESTALE,
-    errno.ETIMEDOUT,
-}
-"""What systems say of disks, networks and tables that are full, busy or away for a while."""
 
 
 @contextmanager
@@ -55,10 +35,3 @@ def plain_errors(context: dg.AssetExecutionContext) -> Iterator[None]:
         # The message is for people; the traceback that Dagster prints around it is not.
         context.log.error(message)
         raise dg.Failure(description=message, allow_retries=False) from error
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether the same may go well a little later."""
-    if isinstance(error, JepaError):
-        return error.may_pass
-    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _MAY_PASS)
