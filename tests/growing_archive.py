@@ -13,14 +13,17 @@ from jepa_core.testing.world import World
 FIRST = datetime(2021, 1, 1, 10, tzinfo=UTC)
 
 
-def write_dates(root: Path, start: int, stop: int, size_m: float = 2_400.0) -> None:
-    """Adds one scene of each sensor a date: half of the scenes are radar, half optical, all of one place.
+def write_dates(
+    root: Path, start: int, stop: int, size_m: float = 2_400.0, sensors: tuple[str, ...] = ("s1", "s2")
+) -> None:
+    """Adds one scene of each sensor a date, all of one place; what is there already stays.
 
     Args:
         root: of the archive.
         start: number of the first date.
         stop: number behind the last.
         size_m: side of a scene.
+        sensors: of which scenes are added.
     """
     models = root.parent / f"{root.name}-models"
     if not models.exists():
@@ -28,7 +31,7 @@ def write_dates(root: Path, start: int, stop: int, size_m: float = 2_400.0) -> N
         write_sentinel1_rtc(models / "s1", World(0), time=FIRST, **place)
         write_sentinel2_stac(models / "s2", World(0), time=FIRST, **place)
     for number in range(start, stop):
-        for sensor in ("s1", "s2"):
+        for sensor in sensors:
             _write_date(models / sensor, root / sensor, number)
 
 
@@ -37,6 +40,8 @@ def _write_date(model: Path, root: Path, number: int) -> None:
     item = json.loads(item_path.read_text())
     identity = f"{item['id']}_{number:05d}"
     folder = root / identity
+    if folder.exists():
+        return
     # Beside its place, so that nobody sees half of it.
     coming = root.parent / f"coming-{identity}"
     shutil.copytree(item_path.parent, coming, copy_function=os.link)

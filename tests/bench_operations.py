@@ -1,0 +1,186 @@
+"""What running unattended costs: a nightly run and a look at the archive as it grows, and how soon a scene is found.
+
+python -m tests.bench_operations            # 10, 100 and 1,000 scenes; then an arrival under Dagster's own daemon
+"""
+
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
+from jepa_core.testing.world import World
+from tests.growing_archive import write_dates
+
+BIN = Path(sys.executable).parent
+REPO = Path(__file__).parent.parent
+SIZES = (10, 100, 1000)
+REPEATS = 3
+
+CHAIN = """
+import dagster as dg
+from pipelines.definitions import ASSETS, CHECKS, defs
+assert dg.materialize([*ASSETS, *CHECKS], selection=dg.AssetSelection.assets("crjepa_index").upstream(),
+    instance=dg.DagsterInstance.get(), resources=defs.resources,
+    run_config={"ops": {"crjepa_model": {"config": {"epochs": 1}}}}).success
+"""
+
+# As the code server does: the second look of a process that has loaded everything.
+TICK = """
+import time
+from pipelines.resources import Workspace
+from pipelines.watch import to_do
+assert not to_do(Workspace(), thorough=False).reasons
+before = time.process_time()
+to_do(Workspace(), thorough=False)
+print(time.process_time() - before)
+"""
+
+
+def main() -> None:
+    """Measures and prints."""
+    with tempfile.TemporaryDirectory(prefix="bench-operations-") as folder:
+        _growth(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="bench-operations-") as folder:
+        _arrival(Path(folder))
+
+
+def _growth(root: Path) -> None:
+    """A run with one new date, and a look without any, at each size of the archive."""
+    environment = _environment(root)
+    write_dates(root / "archive", 0, SIZES[0] // 2)
+    _python(environment, CHAIN)
+    dates, reference = SIZES[0] // 2, (0.0, 0.0)
+    print(
+        "| scenes indexed | a run with 1 new scene: CPU s (ratio) | wall s (ratio) | a look, CPU s |\n|---|---|---|---|"
+    )
+    for size in SIZES:
+        write_dates(root / "archive", dates, size // 2)
+        dates = size // 2
+        _job(environment, 100_000)
+        costs = []
+        for _ in range(REPEATS):
+            # One radar scene more; its optical one, which is there already, pairs with it.
+            write_dates(root / "archive", dates, dates + 1, sensors=("s1",))
+            dates += 1
+            costs.append(_cost(lambda: _job(environment, 200)))
+        cpu, wall = (statistics.median(values) for values in zip(*costs, strict=True))
+        reference = reference if any(reference) else (cpu, wall)
+        look = float(_python(environment, TICK).split()[-1])
+        print(
+            f"| {size} | {cpu:.1f} ({cpu / reference[0]:.2f}) | {wall:.1f} ({wall / reference[1]:.2f}) | {look:.2f} |",
+            flush=True,
+        )
+
+
+def _arrival(root: Path) -> None:
+    """From a scene's rename into the archive to its being found by `jepa search`, with the sensor on."""
+    environment = _environment(root)
+    write_dates(root / "archive", 0, 5)
+    _python(environment, CHAIN)
+    scene = write_sentinel2_safe(
+        root / "coming",
+        World(7),
+        left=399_600,
+        top=5_500_020,
+        size_m=20_040.0,
+        time=datetime(2022, 5, 1, 10, tzinfo=UTC),
+        copies=False,
+    )
+    _dagster(environment, "sensor", "start", "new_acquisitions", "-m", "pipelines.definitions")
+    with _daemon(environment):
+        _until(lambda: (root / "home" / "schedules").exists(), 60)
+        time.sleep(45)  # its first looks, at an archive without news
+        scene.rename(root / "archive" / scene.name)
+        arrived = time.monotonic()
+        _until(lambda: _is_found(environment, scene.name.removesuffix(".SAFE")), 300)
+        print(f"a scene of 2,000 x 2,000 pixels was found {time.monotonic() - arrived:.0f} s after it had come")
+
+
+def _is_found(environment: dict[str, str], scene: str) -> bool:
+    command = [BIN / "jepa", "search", "--at", "13.7", "49.6", "--to", "s2", "--scene", scene, "-k", "1"]
+    return scene in subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+
+
+def _environment(root: Path) -> dict[str, str]:
+    (root / "home").mkdir()
+    shutil.copy(REPO / "dagster_home" / "dagster.yaml", root / "home")
+    return os.environ | {
+        "DAGSTER_HOME": str(root / "home"),
+        "JEPA_ARCHIVE": str(root / "archive"),
+        "JEPA_DATA": str(root / "data"),
+        "PYTHONPATH": str(REPO),
+    }
+
+
+def _job(environment: dict[str, str], at_most: int) -> None:
+    config = json.dumps({"at_most": at_most})
+    _dagster(
+        environment,
+        "job",
+        "execute",
+        "-m",
+        "pipelines.definitions",
+        "-j",
+        "reindex_new_acquisitions",
+        "--config-json",
+        config,
+    )
+
+
+def _dagster(environment: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run([BIN / "dagster", *arguments], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"dagster {' '.join(arguments)} failed: {done.stdout[-2000:]} {done.stderr[-2000:]}")
+
+
+def _python(environment: dict[str, str], code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{done.stdout[-2000:]} {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def _cost(do: Callable[[], None]) -> tuple[float, float]:
+    """Seconds of processor time of all processes, and by the clock."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    do()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent, time.monotonic() - started
+
+
+@contextmanager
+def _daemon(environment: dict[str, str]):
+    daemon = subprocess.Popen(
+        [BIN / "dagster-daemon", "run", "-m", "pipelines.definitions"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError("it took too long")
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    main()
