@@ -79,6 +79,7 @@ def main() -> None:
     for made in ("land", "tiled"):
         print(f"a million vectors, {made} (tests/bench_index.py says how they are made)", flush=True)
         subprocess.run([sys.executable, "-m", "tests.bench_index", "1000000", made], check=True)
+    subprocess.run([sys.executable, "-m", "tests.bench_operations"], check=True)
 
 
 def bench_cutting(root) -> None:
