@@ -1,20 +1,33 @@
 """What is missing or stale upstream of an index, made first, in the same Dagster instance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
+from jepa_core.sensors import Sensor
 from jepa_core.stages import read_record
 from jepa_core.staleness import Staleness, stale_steps
 from pipelines.chain import chain_to_index
 from pipelines.resources import Tracking, Workspace
-from pipelines.stage import Stage, listed_version
+from pipelines.stage import Stage, listed_version, lost_in_run
 
 
 def stale_upstream(variant: str, workspace: Workspace) -> dict[str, Staleness]:
     """Stages upstream of the variant's index that have to run, in order, each with the reason."""
     return stale_steps(chain_to_index(variant), workspace.store(), partial(listed_version, workspace))
+
+
+def stale_without_listing(variant: str, workspace: Workspace, run: str) -> dict[str, Staleness]:
+    """The same, with the archive taken to be as it was; what the run has seen to be whole is not looked at again."""
+    store = workspace.store()
+
+    def as_it_was(sensor: Sensor, _: Mapping[str, Any]) -> str:
+        record = read_record(store, f"{sensor.name}_patches")
+        return "" if record is None else record.inputs["archive"]
+
+    return stale_steps(chain_to_index(variant), store, as_it_was, lost_in_run(store, run))
 
 
 def bootstrap(

@@ -15,7 +15,7 @@ from jepa_core.chain import Step
 from jepa_core.errors import JepaError
 from jepa_core.sensors import Sensor
 from jepa_core.stages import StageRecord, lost_output, read_record, size_of, write_record
-from jepa_core.staleness import is_current, wanted, whole_upstream
+from jepa_core.staleness import Lost, is_current, wanted, whole_upstream
 from jepa_core.store import Store
 from pipelines.acquire import acquisitions
 from pipelines.faults import plain_errors
@@ -189,11 +189,13 @@ def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> Missin
     )
 
 
-def _inputs(stage: Stage, store: Store, run: str) -> dict[str, StageRecord]:
-    def lost(record: StageRecord) -> str | None:
-        return None if _whole_in_run.holds(run, record) else lost_output(store, record)
+def lost_in_run(store: Store, run: str) -> Lost:
+    """Looks at the outputs of records, but for those that the run has made or found whole."""
+    return lambda record: None if _whole_in_run.holds(run, record) else lost_output(store, record)
 
-    whole, missing = whole_upstream(stage, store, lost)
+
+def _inputs(stage: Stage, store: Store, run: str) -> dict[str, StageRecord]:
+    whole, missing = whole_upstream(stage, store, lost_in_run(store, run))
     if missing:
         raise missing_upstream(stage, missing, store)
     return whole

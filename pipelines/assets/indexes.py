@@ -10,7 +10,7 @@ from pydantic import Field
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.stages import size_of
 from jepa_core.store import Store
-from pipelines.bootstrap import bootstrap, stale_upstream
+from pipelines.bootstrap import bootstrap, stale_without_listing
 from pipelines.chain import index_stage
 from pipelines.faults import plain_errors
 from pipelines.resources import Tracking, Workspace
@@ -55,7 +55,7 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
             if config.bootstrap:
                 bootstrap(variant, context, workspace, tracking)
             else:
-                stale = stale_upstream(variant, workspace)
+                stale = stale_without_listing(variant, workspace, context.run.run_id)
                 missing = [name for name, why in stale.items() if why.missing]
                 if missing:
                     raise missing_upstream(stage, missing, workspace.store())
