@@ -3,7 +3,6 @@
 python -m tests.bench_operations            # 10, 100 and 1,000 scenes; then an arrival under Dagster's own daemon
 """
 
-import json
 import os
 import resource
 import shutil
@@ -130,8 +129,19 @@ def _environment(root: Path) -> dict[str, str]:
 
 
 def _job(environment: dict[str, str], at_most: int) -> None:
-    job = ("-m", "pipelines.definitions", "-j", "reindex_new_acquisitions")
-    _dagster(environment, "job", "execute", *job, "--config-json", json.dumps({"at_most": at_most}))
+    config = Path(environment["DAGSTER_HOME"]) / "job.yaml"
+    config.write_text(f"at_most: {at_most}\n")
+    _dagster(
+        environment,
+        "job",
+        "execute",
+        "-m",
+        "pipelines.definitions",
+        "-j",
+        "reindex_new_acquisitions",
+        "-c",
+        str(config),
+    )
 
 
 def _dagster(environment: dict[str, str], *arguments: str) -> None:
