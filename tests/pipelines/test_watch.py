@@ -72,6 +72,7 @@ def test_a_new_scene_is_taken_in_once_and_then_there_is_nothing_to_do(root, inst
     assert did_work(launch(instance, request)) == set()
 
 
+@pytest.mark.slow
 def test_nothing_is_stale_in_dagster_s_eyes_after_a_run(root, instance):
     write_pairs(root / "archive", 20)
     launch(instance, tick(instance))
@@ -81,6 +82,7 @@ def test_nothing_is_stale_in_dagster_s_eyes_after_a_run(root, instance):
     )
 
 
+@pytest.mark.slow
 def test_the_job_without_any_selection_leaves_out_what_has_no_model(root, instance):
     write_pairs(root / "archive", 20)
     result = defs.resolve_job_def(REINDEX).execute_in_process(instance=instance)
@@ -98,6 +100,7 @@ def test_without_any_model_new_scenes_are_cut_and_paired(tmp_path, monkeypatch, 
     assert tick(instance) == "nothing new in the archive, and nothing stale"
 
 
+@pytest.mark.slow
 def test_settings_of_last_time_are_kept(root, instance):
     settle(root, instance)
     store = Store.at(root / "data")
@@ -145,6 +148,7 @@ def test_what_a_killed_run_left_undone_is_reason_enough(root, instance):
     assert tick(instance).tags["jepa/because"] == "crjepa_index was never made"
 
 
+@pytest.mark.slow
 def test_what_was_lost_is_found_at_night(root, instance):
     settle(root, instance)
     shutil.rmtree(root / "data" / "indexes")
