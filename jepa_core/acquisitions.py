@@ -67,8 +67,9 @@ def look(store: Store, archive: Archive, sensor: Sensor, config: CutConfig, at_m
     """
     sources = archive.sources(sensor)
     ledger = Ledger(store, sensor, config)
-    fresh = [source for source in sources if not ledger.has_seen(source)]
-    coming = arrivals(fresh, archive.settle_s, at_most)
+    fresh = [source for source in sources if not ledger.has_seen(source) and not ledger.looks_again(source.place)]
+    # Cut with other settings than now, all would wait for their turn without anything to stand for them meanwhile.
+    coming = arrivals(fresh, archive.settle_s, None if ledger.was_cut_otherwise else at_most)
     listed = {source.place for source in sources}
     # What waits counts as it was before: it is no reason to extract anything.
     marks = {source.place: ledger.mark(source) for source in sources if source.place not in coming.waiting}

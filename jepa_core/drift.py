@@ -25,7 +25,10 @@ TOO_MANY = 4 * SHARE
 """Share of new patches, all chance allowed for, from which on a model should be trained anew."""
 
 _MOST = 4096
-"""Training patches that are compared with, spread evenly over all: exact, and quick."""
+"""Training patches that are compared with, spread evenly over their scenes."""
+
+_SCENES = 256
+"""Training scenes that they are of."""
 
 _LEAST_PATCHES = 50
 """New patches below which nothing is concluded: those of one scene are alike."""
@@ -96,18 +99,18 @@ def read_drift(store: Store, variant: str, model: str, sensors: Sequence[str]) -
 def _of_sensor(store: Store, variant: str, model: str, sensor: Sensor) -> Drift:
     scenes = {scene.scene_id: scene.descriptors for scene in described_scenes(store, variant, model, sensor)}
     path = _path(store, variant, model, sensor)
-    known: dict[str, Any] = {"trained": sorted(scenes), "new": {}}
-    if path.exists():
-        known = atomic.read_json(path)
-    there = [name for name in known["trained"] if name in scenes]
-    todo = [name for name in scenes if name not in known["trained"] and name not in known["new"]]
+    if not path.exists():
+        # What is there when a model first describes is what it was trained on.
+        limit = _write_gallery(path.with_suffix(".npy"), [scenes[name] for name in sorted(scenes)], model)
+        atomic.write_json(path, {"trained": sorted(scenes), "limit": limit, "new": {}})
+    known: dict[str, Any] = atomic.read_json(path)
     known["new"] = {name: counted for name, counted in known["new"].items() if name in scenes}
-    if todo and len(there) >= _LEAST_SCENES:
-        gallery, of_scene = _gallery([scenes[name] for name in there], model)
-        limit = np.quantile(_nearest(gallery, gallery, of_scene[:, None] == of_scene[None, :]), SHARE)
+    todo = scenes.keys() - known["trained"] - known["new"].keys()
+    if todo and known["limit"] is not None:
+        gallery = np.load(path.with_suffix(".npy"), allow_pickle=False).astype(np.float32)
         for name in todo:
             near = _nearest(_vectors(scenes[name], model), gallery)
-            known["new"][name] = {"patches": len(near), "strange": int((near < limit).sum())}
+            known["new"][name] = {"patches": len(near), "strange": int((near < known["limit"]).sum())}
     atomic.write_json(path, known)
     return _told(sensor.name, known)
 
@@ -117,12 +120,24 @@ def _told(sensor: str, known: Mapping[str, Any]) -> Drift:
     return Drift(sensor, sum(c["patches"] for c in counted), sum(c["strange"] for c in counted), len(counted))
 
 
-def _gallery(paths: Sequence[Path], model: str) -> tuple[np.ndarray, np.ndarray]:
-    """Training vectors, (patches, dimension), and the number of the scene that each is of."""
-    parts = [_vectors(path, model) for path in paths]
+def _write_gallery(path: Path, scenes: Sequence[Path], model: str) -> float | None:
+    """Keeps some training vectors, float16 (patches, dimension); gives the limit, None where there is one scene alone.
+
+    Some patches of some scenes: what is read and kept does not grow with the archive.
+    """
+    chosen = [scenes[i] for i in np.unique(np.linspace(0, len(scenes) - 1, _SCENES).astype(int))]
+    if len(chosen) < _LEAST_SCENES:
+        return None
+    parts = [_evenly(_vectors(scene, model), _MOST // len(chosen)) for scene in chosen]
     vectors, of_scene = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-    chosen = np.unique(np.linspace(0, len(vectors) - 1, _MOST).astype(int))
-    return vectors[chosen], of_scene[chosen]
+    with atomic.new_file(path) as temporary, temporary.open("wb") as file:
+        np.save(file, vectors.astype(np.float16), allow_pickle=False)
+    return float(np.quantile(_nearest(vectors, vectors, of_scene[:, None] == of_scene[None, :]), SHARE))
+
+
+def _evenly(vectors: np.ndarray, most: int) -> np.ndarray:
+    chosen: np.ndarray = vectors[np.unique(np.linspace(0, len(vectors) - 1, max(1, most)).astype(int))]
+    return chosen
 
 
 def _nearest(vectors: np.ndarray, gallery: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:

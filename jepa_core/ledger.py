@@ -80,10 +80,20 @@ class Ledger:
             )
         return held
 
+    def looks_again(self, place: str) -> bool:
+        """Whether a place is looked at by every extraction: another holds the same scene, and may go."""
+        known = self.known.get(place)
+        return known is not None and known["fingerprint"] == ""
+
+    @property
+    def was_cut_otherwise(self) -> bool:
+        """Whether what there is was cut with other settings, or by another version of the code."""
+        return self.settings_before not in ("", fingerprint(self.settings))
+
     def still_holds(self, place: str) -> bool:
         """Whether what became of a place before it changed can stay for now: it was cut with these settings, whole."""
         known = self.known.get(place)
-        if known is None or self.settings_before != fingerprint(self.settings):
+        if known is None or self.was_cut_otherwise:
             return False
         return known["state"] != "cut" or self.is_whole(known["scene_id"])
 

@@ -72,11 +72,6 @@ def read_quarantine(store: Store, sensor: Sensor) -> pd.DataFrame:
     return tables.read_table(path, tables.QUARANTINE) if path.exists() else tables.table_of([], tables.QUARANTINE)
 
 
-def remote_faults(store: Store, sensor: Sensor) -> int:
-    """How many places could not be read for reasons that may pass, and are to be tried now."""
-    return len(retries.due_places(_tried(store, sensor), retries.now()))
-
-
 def attempts_mark(store: Store, sensor: Sensor, listed: Collection[str]) -> str:
     """Changes when places that could not be read for reasons that may pass are to be tried; see `retries`.
 

@@ -34,6 +34,7 @@ _PASSING = frozenset(
         errno.ENOTCONN,
         errno.ETIMEDOUT,
         errno.ECONNRESET,
+        errno.ECONNREFUSED,
         errno.EHOSTDOWN,
         errno.EHOSTUNREACH,
         errno.ENETUNREACH,

@@ -10,6 +10,7 @@ from jepa_core.sensors import Sensor
 from jepa_core.stages import read_record
 from jepa_core.staleness import Staleness, stale_steps
 from pipelines.chain import chain_to_index
+from pipelines.last_time import last_settings
 from pipelines.resources import Tracking, Workspace
 from pipelines.stage import Stage, listed_version, lost_in_run
 
@@ -55,9 +56,7 @@ def bootstrap(
         + "\n".join(lines)
     )
     config = {
-        stage.name: {"config": record.config}
-        for stage in stages
-        if (record := read_record(workspace.store(), stage.name)) is not None and record.config
+        stage.name: {"config": found} for stage in stages if (found := last_settings(workspace.store(), stage.name))
     }
     # The definitions hold the asset that calls this: they cannot be imported before it is defined.
     from pipelines.definitions import ASSETS, CHECKS

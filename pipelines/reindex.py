@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 
 from jepa_core import versions
-from jepa_core.stages import read_record
 from pipelines.chain import (
     PATCH_PAIRS,
     SENTINEL1_PATCHES,
@@ -15,6 +14,7 @@ from pipelines.chain import (
     index_stage,
     model_stage,
 )
+from pipelines.last_time import last_settings
 from pipelines.resources import Workspace
 from pipelines.stage import Stage
 
@@ -25,12 +25,12 @@ AT_MOST = 200
 
 VARIANTS = tuple(sorted(versions.MODEL))
 
-TAGS = {
+AGAIN = {
     # A run whose process died is launched again; what fails by itself is tried again by the stages, or by the sensor.
     "dagster/max_retries": "3",
     "dagster/retry_strategy": "ALL_STEPS",
-    "jepa/job": "reindex",
 }
+"""Tags of jobs that run unattended."""
 
 
 def reindex_stages(variants: tuple[str, ...] = VARIANTS) -> list[Stage]:
@@ -47,10 +47,7 @@ def reindex_stages(variants: tuple[str, ...] = VARIANTS) -> list[Stage]:
 def as_last_time(config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that each stage was last made with; models are taken as they are, and nothing is bootstrapped."""
     store = Workspace().store()
-    ops = {}
-    for stage in reindex_stages():
-        record = read_record(store, stage.name)
-        ops[stage.name] = {"config": dict(record.config) if record is not None else {}}
+    ops = {stage.name: {"config": last_settings(store, stage.name)} for stage in reindex_stages()}
     for stage in (SENTINEL1_PATCHES, SENTINEL2_PATCHES):
         ops[stage.name]["config"]["at_most"] = config["at_most"]
     for variant in VARIANTS:
@@ -63,7 +60,7 @@ reindex_new_acquisitions = dg.define_asset_job(
     REINDEX,
     selection=dg.AssetSelection.assets(*(stage.name for stage in reindex_stages())),
     config=as_last_time,
-    tags=TAGS,
+    tags={**AGAIN, "jepa/job": "reindex"},
     description="Cuts what is new in the archive, pairs and describes it, and brings the indexes up to date, with the "
     "models there are and the settings of last time. Trains nothing. What has no model yet is left out.",
 )

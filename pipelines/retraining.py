@@ -8,7 +8,8 @@ import dagster as dg
 
 from jepa_core.stages import read_record
 from pipelines.chain import benchmark_stage, descriptors_stage, index_stage, model_stage
-from pipelines.reindex import REINDEX, VARIANTS
+from pipelines.last_time import last_settings
+from pipelines.reindex import AGAIN, REINDEX, VARIANTS
 from pipelines.resources import Workspace
 from pipelines.unfinished import UNFINISHED
 
@@ -32,8 +33,7 @@ def retraining_job(variant: str) -> "UnresolvedAssetJobDefinition":
     )
     def _as_last_time(config: Mapping[str, Any]) -> dict[str, Any]:
         store = Workspace().store()
-        records = {stage.name: read_record(store, stage.name) for stage in stages}
-        ops = {name: {"config": dict(record.config) if record else {}} for name, record in records.items()}
+        ops: dict[str, Any] = {stage.name: {"config": last_settings(store, stage.name)} for stage in stages}
         ops[model_stage(variant).name]["config"] |= {"training": "anew", "gate": config["gate"]}
         ops[index_stage(variant).name]["config"]["bootstrap"] = False
         return {"ops": ops}
@@ -42,7 +42,7 @@ def retraining_job(variant: str) -> "UnresolvedAssetJobDefinition":
         _job_name(variant),
         selection=dg.AssetSelection.assets(*(stage.name for stage in stages)),
         config=_as_last_time,
-        tags={"jepa/job": "retrain"},
+        tags={**AGAIN, "jepa/job": "retrain"},
         description=f"Trains {variant} on the pairs of today, with the settings of last time. The new model takes the "
         "old one's place, and the index is switched, only if it falls behind the old one in no main figure.",
     )

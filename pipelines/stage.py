@@ -143,13 +143,23 @@ def run_stage(
 def as_it_is(
     stage: Stage, context: dg.AssetExecutionContext, workspace: Workspace
 ) -> dg.MaterializeResult[None] | None:
-    """What there is of a stage, however old, is gone on with; None where there is nothing whole."""
-    store = workspace.store(stage.name)
-    record = read_record(store, stage.name)
-    if record is None or lost_output(store, record) is not None:
-        context.log.info(f"there is no {stage.name}: nothing comes of it in this run, nor of what follows it")
-        return None
-    return _found_whole(record, context, store)
+    """What there is of a stage, however old, is gone on with; None where it was never made.
+
+    Raises:
+        dagster.Failure: what there was is lost; the message names the command to run.
+    """
+    with plain_errors(context):
+        store = workspace.store(stage.name)
+        record = read_record(store, stage.name)
+        if record is None:
+            context.log.info(f"there is no {stage.name}: nothing comes of it in this run, nor of what follows it")
+            return None
+        lost = lost_output(store, record)
+        if lost is not None:
+            raise MissingUpstreamError(
+                f"{stage.name} has lost {lost}, and is not made in this run. Run: {_remedy(stage)}"
+            )
+        return _found_whole(record, context, store)
 
 
 def _found_whole(record: StageRecord, context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[None]:
@@ -185,8 +195,12 @@ def missing_upstream(stage: Stage, names: Sequence[str], store: Store) -> Missin
     """The error for stages that are needed and not there; it names the command to run."""
     return MissingUpstreamError(
         f"{stage.name} needs {', '.join(names)}, which {'is' if len(names) == 1 else 'are'} not whole in {store.root}. "
-        f"Run: dagster asset materialize --select '{stage.remedy or '*' + stage.name}'"
+        f"Run: {_remedy(stage)}"
     )
+
+
+def _remedy(stage: Stage) -> str:
+    return f"dagster asset materialize --select '{stage.remedy or '*' + stage.name}'"
 
 
 def lost_in_run(store: Store, run: str) -> Lost:

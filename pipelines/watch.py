@@ -1,5 +1,6 @@
 """When new acquisitions are taken in: a sensor that looks every half minute, and a schedule that looks at night."""
 
+import itertools
 import time
 from dataclasses import dataclass, field
 
@@ -100,7 +101,9 @@ def _request(
         return dg.SkipReason("nothing new in the archive, and nothing stale")
     pause = _pause(instance, todo.state)
     if pause > 0:
-        return dg.SkipReason(f"the same was tried and did not succeed; trying again in {pause:.0f} s")
+        return dg.SkipReason(
+            f"the same was tried a moment ago, and there is still something to do; trying again in {pause:.0f} s"
+        )
     return dg.RunRequest(
         asset_selection=[dg.AssetKey(stage.name) for stage in todo.stages],
         tags={"jepa/trigger": trigger, "jepa/state": todo.state, **_told(todo, workspace.store())},
@@ -114,9 +117,10 @@ def _told(todo: Todo, store: Store) -> dict[str, str]:
 
 
 def _pause(instance: dg.DagsterInstance, state: str) -> float:
-    """Seconds until the same may be tried again: each time twice as long, up to an hour."""
-    tried = instance.get_run_records(dg.RunsFilter(job_name=REINDEX, tags={"jepa/state": state}), limit=10)
+    """Seconds until the same may be tried again: each time in a row twice as long, up to an hour."""
+    newest = instance.get_run_records(dg.RunsFilter(job_name=REINDEX), limit=10)
+    tried = list(itertools.takewhile(lambda record: record.dagster_run.tags.get("jepa/state") == state, newest))
     if not tried:
         return 0.0
-    ended = max(record.end_time or record.update_timestamp.timestamp() for record in tried)
+    ended = tried[0].end_time or tried[0].update_timestamp.timestamp()
     return ended + min(FIRST_PAUSE_S * 2.0 ** (len(tried) - 1), LONGEST_PAUSE_S) - time.time()

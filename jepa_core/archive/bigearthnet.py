@@ -43,6 +43,7 @@ def find_sources(root: Path, sensor: Sensor) -> Iterator[Source]:
 
 def _files(folders: list[Path]) -> Iterator[Path]:
     for folder in folders:
+        yield folder
         yield from folder.iterdir() if folder.is_dir() else ()
 
 

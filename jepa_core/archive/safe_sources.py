@@ -84,6 +84,8 @@ def _files(place: Path) -> Iterator[Path]:
     if not place.is_dir():
         yield place
     for folder, _, files in os.walk(place, followlinks=False):
+        # A copy begins with folders that are empty.
+        yield Path(folder)
         yield from (Path(folder) / name for name in files)
 
 

@@ -51,6 +51,9 @@ def judge(store: Store, data: LabelledSet, serving: TrainedModel, candidate: Tra
             reports[name] = run_benchmark(folder, data, subject, {}, archive, illustrated=False)
         except BenchmarkError as error:
             return Verdict(False, f"nothing can be measured: {error}", None)
-    found = gate(reports["candidate"], reference_of(reports["serving"]))
+    reference = reference_of(reports["serving"])
+    if not reference.figures:
+        return Verdict(False, "nothing can be measured: the test pairs give no main figure", None)
+    found = gate(reports["candidate"], reference)
     message = "; ".join([found.message, *found.fallen])
     return Verdict(found.passed, message, store.benchmark(f"{candidate.name}-candidate"))

@@ -43,7 +43,7 @@ def archive_there(settings: Settings, store: Store) -> Archive:
         if not store.sample_archive.is_dir():
             raise ArchiveError("the sample was not fetched yet")
         return Archive(store.sample_archive)
-    archive = Archive(settings.archive.expanduser().resolve(), settings.settle_seconds)
+    archive = Archive(settings.archive.expanduser().resolve(), settings.settle_seconds, store.catalogues)
     if not archive.root.is_dir():
         raise ArchiveError(f"JEPA_ARCHIVE is {archive_identity(settings)!r}, which is not a folder")
     return archive

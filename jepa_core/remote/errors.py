@@ -11,12 +11,22 @@ class RemoteError(JepaError):
     """Object storage cannot be read or written."""
 
 
+class DownError(RemoteError):
+    """The server does not answer."""
+
+    may_pass = True
+
+
 class GoneError(RemoteError):
     """An object that was listed is no longer there."""
+
+    may_pass = True
 
 
 class LeaseLostError(RemoteError):
     """Another process took the right to write over."""
+
+    may_pass = True
 
 
 _EXTRAS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
@@ -30,6 +40,7 @@ def plain_remote_errors(address: str) -> Iterator[None]:
 
     Raises:
         GoneError: an object is not there.
+        DownError: the server does not answer.
         RemoteError: anything else.
     """
     try:
@@ -42,7 +53,8 @@ def plain_remote_errors(address: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, FileNotFoundError) and not is_no_bucket(error):
             raise GoneError(f"{address}: {error} is not there any more; run again") from error
-        raise RemoteError(f"{address}: {_said(error)}") from error
+        kind = DownError if _is_down(error) else RemoteError
+        raise kind(f"{address}: {_said(error)}") from error
 
 
 def is_no_bucket(error: Exception) -> bool:
@@ -58,6 +70,10 @@ def missing_package(address: str) -> str:
     return f"needs a package that fsspec opens it with{f'. Run: pip install {package}' if package else ''}"
 
 
+def _is_down(error: Exception) -> bool:
+    return type(error).__name__ in _DOWN or isinstance(error, (ConnectionError, TimeoutError))
+
+
 def _said(error: Exception) -> str:
     kind, text = type(error).__name__, " ".join(str(error).split()) or type(error).__name__
     if kind in _NO_KEY:
@@ -69,7 +85,7 @@ def _said(error: Exception) -> str:
             f"the server refuses the key ({text}). Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to one that may "
             "list, read, write and delete there"
         )
-    if kind in _DOWN or isinstance(error, (ConnectionError, TimeoutError)):
+    if _is_down(error):
         return f"the server does not answer ({text}). See that it runs, and that AWS_ENDPOINT_URL names it; run again"
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return f"no room for this machine's copy ({text}). Free some, or set JEPA_CACHE to a folder on a larger disk"

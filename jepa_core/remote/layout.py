@@ -11,7 +11,9 @@ LEASES = ".lease"
 OWN = ".remote"
 """Folder of what this machine knows of the remote root, in its copy alone."""
 
-_LOCAL_FOLDERS = frozenset({"cache", "training", "downloads", "sample-archive", "locks", "mlflow", LEASES, OWN})
+_LOCAL_FOLDERS = frozenset(
+    {"cache", "catalogues", "training", "downloads", "sample-archive", "locks", "mlflow", LEASES, OWN}
+)
 """Of one machine: scratch, checkpoints of a run under way, what can be fetched again, locks, and MLflow's database,
 which SQLite cannot keep in object storage."""
 

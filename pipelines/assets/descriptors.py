@@ -36,18 +36,19 @@ def descriptors_asset(variant: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: DescriptorSettings, workspace: Workspace
     ) -> dg.MaterializeResult[None]:
         def work(inputs: StageInputs) -> StageResult:
-            from jepa_core.catalog import current_model
             from jepa_core.describing.archive import describe_archive
             from jepa_core.descriptors import descriptor_files
             from jepa_core.drift import drift_figures, measure_drift
             from jepa_core.model import load_model
 
             store = workspace.store()
-            model = load_model(current_model(store, variant).folder)
+            # As the record said when this stage began: a training may end meanwhile.
+            folder = inputs.upstream[f"{variant}_model"].summary["folder"]
+            model = load_model(store.root / folder)
             summary = describe_archive(store, model, config.processes)
             drifts = measure_drift(store, variant, model.fingerprint, list(model.variant.sensors))
             files = descriptor_files(store, model)
-            about = {**asdict(summary), "model": model.fingerprint, **drift_figures(drifts)}
+            about = {**asdict(summary), "model": model.fingerprint, "model_folder": folder, **drift_figures(drifts)}
             return StageResult(outputs=files, summary=about)
 
         return run_stage(stage, context, workspace, config.model_dump(), work)

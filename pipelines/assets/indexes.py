@@ -68,22 +68,25 @@ def index_asset(variant: str) -> dg.AssetsDefinition:
             from jepa_core.index.sync import sync_index
 
             store = workspace.store()
-            model = current_model(store, variant)
+            described = inputs.upstream[f"{variant}_descriptors"].summary
+            # Records of an older version do not name it.
+            named = described.get("model_folder")
+            folder = store.root / named if named else current_model(store, variant).folder
             done = sync_index(
                 store,
                 variant,
-                model.fingerprint,
-                model.folder,
+                described["model"],
+                folder,
                 (SENTINEL1.name, SENTINEL2.name),
                 config.scenes_per_shard,
                 say=context.log.info,
             )
-            folder = store.index(variant, model.fingerprint)
+            built = store.index(variant, described["model"])
             about = _about(store, variant)
             for name, recall in about.items():
                 if name.endswith("_least_recall_at_10") and recall < TARGET:
                     context.log.warning(f"{name} is {recall:.3f}, below {TARGET}: searches miss more than they should")
-            return StageResult(outputs=[folder], summary={**asdict(done), **about})
+            return StageResult(outputs=[built], summary={**asdict(done), **about})
 
         return run_stage(stage, context, workspace, {"scenes_per_shard": config.scenes_per_shard}, work)
 

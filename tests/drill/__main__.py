@@ -12,7 +12,7 @@ def main() -> None:
     """Runs it and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--minutes", type=float, default=30.0, help="No round is begun after that.")
+    parser.add_argument("--minutes", type=float, default=90.0, help="No round is begun after that.")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
     parser.add_argument("--daemon-every", type=int, default=20, help="Each so many rounds with Dagster's own daemon.")
     asked = parser.parse_args()

@@ -11,7 +11,7 @@ from jepa_core import extraction, retries, tables
 from jepa_core.archive.discover import Archive
 from jepa_core.cutting import CutConfig
 from jepa_core.extraction import extract
-from jepa_core.patch_store import attempts_mark, read_manifest, read_quarantine, remote_faults, retry_now
+from jepa_core.patch_store import _tried, attempts_mark, read_manifest, read_quarantine, retry_now
 from jepa_core.sensors import SENTINEL1
 from jepa_core.store import Store
 from tests.http_server import serving
@@ -75,7 +75,7 @@ def test_tables_from_before_attempts_were_counted_are_read_and_tried_at_once(tmp
     old = {"fingerprint": "f", "state": "quarantined", "scene_id": "", "acquisition": "", "processed": ""}
     table = pd.DataFrame([{"place": "a", **old, "remote": True}, {"place": "b", **old, "remote": False}])
     table.to_parquet(path, index=False)
-    assert remote_faults(store, SENTINEL1) == 1
+    assert due_now(store) == 1
     read = tables.read_table(path, tables.SOURCES)
     assert read["attempts"].tolist() == [0, 0]
     assert read["next_attempt"].isna().all()
@@ -109,6 +109,10 @@ def faulty(tmp_path, monkeypatch):
         yield root, server, Store.at(tmp_path / "data"), far
 
 
+def due_now(store):
+    return len(retries.due_places(_tried(store, SENTINEL1), retries.now()))
+
+
 def cut(store, root):
     return extract(store, Archive(root).sources(SENTINEL1), SENTINEL1, CutConfig())
 
@@ -136,10 +140,10 @@ def test_a_scene_out_of_reach_waits_longer_each_time_and_starts_anew_when_it_was
     # Not its time: nothing is asked for, and nothing is forgotten.
     assert cut(store, root).scenes_waiting == 1
     assert server.asked() == []
-    assert remote_faults(store, SENTINEL1) == 0
+    assert due_now(store) == 0
     for attempts in (2, 3):
         before = mark(store, root)
-        assert retry_now(store, SENTINEL1) == remote_faults(store, SENTINEL1) == 1
+        assert retry_now(store, SENTINEL1) == due_now(store) == 1
         due = mark(store, root)
         assert due != before
         cut(store, root)

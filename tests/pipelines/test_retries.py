@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from functools import partial
 
 import dagster as dg
 import pytest
@@ -10,12 +11,17 @@ from jepa_core import extraction, tables
 from jepa_core.archive import stac_watch
 from jepa_core.patch_store import read_quarantine
 from jepa_core.sensors import SENTINEL1
+from jepa_core.staleness import why_stale
 from pipelines.assets.ingest import sentinel1_patches
 from pipelines.chain import SENTINEL1_PATCHES
 from pipelines.resources import Workspace
-from pipelines.stage import why_stale
+from pipelines.stage import listed_version
 from tests.http_server import serving
 from tests.jepa_core.faults.scenes import BAD, GOOD, change_item, s1_rtc
+
+
+def stale(workspace):
+    return why_stale(SENTINEL1_PATCHES, workspace.store(), partial(listed_version, workspace))
 
 
 @pytest.fixture
@@ -55,14 +61,14 @@ def test_a_scene_out_of_reach_makes_one_run_when_it_is_due_or_asked_for(served):
     assert f"tried once in vain, next attempt after {first['next_attempt'].value}" in first["quarantine"].value
     assert datetime.fromisoformat(first["next_attempt"].value.removesuffix(" UTC"))
     for _ in range(2):
-        assert why_stale(SENTINEL1_PATCHES, workspace) is None
+        assert stale(workspace) is None
         assert materialize(workspace)["did_work"].value is False
     _let_it_be_due(workspace)
-    assert "older" in why_stale(SENTINEL1_PATCHES, workspace).reason
+    assert "older" in stale(workspace).reason
     second = materialize(workspace)
     assert second["did_work"].value is True
     assert "tried 2 times in vain" in second["quarantine"].value
-    assert why_stale(SENTINEL1_PATCHES, workspace) is None
+    assert stale(workspace) is None
     server.set(failing="(?!)")
     assert materialize(workspace)["did_work"].value is False
     third = materialize(workspace, retry_now=True)
@@ -91,8 +97,8 @@ def test_an_api_that_is_down_is_in_the_quarantine_with_its_next_attempt_and_take
     assert "/api cannot be listed: APIError" in fault.reason
     assert "(tried once in vain, next attempt after 2" in fault.reason
     # It stays down: no run until then.
-    assert why_stale(SENTINEL1_PATCHES, workspace) is None
+    assert stale(workspace) is None
     server.set(failing="(?!)")
     well = materialize(workspace)
     assert (well["scenes"].value, well["scenes_new"].value, well["scenes_quarantined"].value) == (2, 0, 0)
-    assert why_stale(SENTINEL1_PATCHES, workspace) is None
+    assert stale(workspace) is None
