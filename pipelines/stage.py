@@ -4,7 +4,7 @@ import base64
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,10 @@ def run_stage(
         now = wanted(stage, config, inputs, None if found is None else found.version)
         if previous is not None and is_current(stage, previous, now, anew):
             context.log.info(f"{stage.name} is current: nothing to do")
+            if previous.config != dict(config):
+                # Settings that change no result are remembered, too.
+                previous = replace(previous, config=dict(config))
+                write_record(store, previous)
             return _found_whole(previous, context, store)
         started = time.perf_counter()
         result = work(StageInputs(now.fingerprint, inputs, found, previous))

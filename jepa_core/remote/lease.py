@@ -142,7 +142,9 @@ def _holder(bucket: Bucket, number: int, lapse_s: float) -> str | None:
 
 
 def _latest(bucket: Bucket) -> int:
-    return max((int(Path(name).stem) for name in bucket.list_folder(LEASES)), default=0)
+    # Some servers list the folder itself, too.
+    stems = (Path(name).stem for name in bucket.list_folder(LEASES))
+    return max((int(stem) for stem in stems if stem.isdecimal()), default=0)
 
 
 def _path(number: int) -> str:

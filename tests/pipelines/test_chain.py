@@ -276,7 +276,7 @@ def test_a_selected_index_makes_what_is_missing_first_and_keeps_the_settings_of_
     assert reasons.pop("crjepa_descriptors").startswith("has lost descriptors/crjepa/")
     assert reasons == {
         "patch_pairs": "is made from something that is missing",
-        "crjepa_model": "comes after patch_pairs",
+        "crjepa_model": "was made already, and is looked at only",
     }
     with dg.instance_for_test() as instance:
         assert materialize(workspace, instance, ["crjepa_index"]).success

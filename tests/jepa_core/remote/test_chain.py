@@ -80,7 +80,7 @@ def test_compaction_and_pruning_on_another_machine_are_seen_by_the_first(
     before = jepa(*SEARCH)
     old = next(path for path in (sent.root / "indexes" / "crjepa").glob("*/segments/*"))
     jepa("index", "compact")
-    jepa("index", "prune")
+    jepa("prune")
     monkeypatch.setenv("JEPA_CACHE", str(tmp_path / "cache"))
     assert jepa(*SEARCH) == before
     assert not old.exists()
