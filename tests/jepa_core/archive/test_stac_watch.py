@@ -75,7 +75,7 @@ class Api:
         self.server.set(items=list(self.items.values()))
 
     def archive(self):
-        return Archive(self.root, self.memory)
+        return Archive(self.root, memory=self.memory)
 
     def listed(self, sensor=SENTINEL1):
         """Ids of what is listed, and how many searches that took."""
@@ -348,7 +348,7 @@ def test_items_of_other_missions_are_counted_and_not_kept(api):
 def _ask_often(root, memory, times, found):
     stac_watch.FRESH = timedelta(0)
     for _ in range(times):
-        sources = Archive(root, memory).sources(SENTINEL1)
+        sources = Archive(root, memory=memory).sources(SENTINEL1)
         names = [source.read().id for source in sources]
         found.put(names)
 
