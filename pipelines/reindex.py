@@ -16,7 +16,7 @@ from pipelines.chain import (
 )
 from pipelines.last_time import last_settings
 from pipelines.resources import Workspace
-from pipelines.stage import Stage
+from pipelines.stage import UNATTENDED, Stage
 
 REINDEX = "reindex_new_acquisitions"
 
@@ -60,7 +60,7 @@ reindex_new_acquisitions = dg.define_asset_job(
     REINDEX,
     selection=dg.AssetSelection.assets(*(stage.name for stage in reindex_stages())),
     config=as_last_time,
-    tags={**AGAIN, "jepa/job": "reindex"},
+    tags={**AGAIN, "jepa/job": "reindex", UNATTENDED: "true"},
     description="Cuts what is new in the archive, pairs and describes it, and brings the indexes up to date, with the "
     "models there are and the settings of last time. Trains nothing. What has no model yet is left out.",
 )

@@ -24,6 +24,9 @@ from pipelines.resources import Workspace
 if TYPE_CHECKING:
     from jepa_core.acquisitions import Acquisitions
 
+UNATTENDED = "jepa/unattended"
+"""Tag of runs that are launched again and again."""
+
 _SHOWN = 20
 """Outputs listed in an asset's metadata; there is one a scene or more."""
 
@@ -141,7 +144,7 @@ def run_stage(
         write_record(store, record)
         context.log.info(f"{stage.name} took {record.seconds:.1f} s: {record.summary}")
         _whole_in_run.note(context.run.run_id, record)
-        return _materialized(store, record, did_work=True)
+        return _materialized(context, store, record, did_work=True)
 
 
 def as_it_is(
@@ -168,7 +171,7 @@ def as_it_is(
 
 def _found_whole(record: StageRecord, context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult[None]:
     _whole_in_run.note(context.run.run_id, record)
-    return _materialized(store, record, did_work=False)
+    return _materialized(context, store, record, did_work=False)
 
 
 class _WholeInRun:
@@ -233,7 +236,9 @@ def _write_shown(store: Store, name: str, result: StageResult) -> None:
     atomic.write_json(store.stage_records / "shown" / f"{name}.json", shown)
 
 
-def _materialized(store: Store, record: StageRecord, did_work: bool) -> dg.MaterializeResult[None]:
+def _materialized(
+    context: dg.AssetExecutionContext, store: Store, record: StageRecord, did_work: bool
+) -> dg.MaterializeResult[None]:
     metadata: dict[str, Any] = {
         **record.summary,
         "seconds": record.seconds,
@@ -242,7 +247,9 @@ def _materialized(store: Store, record: StageRecord, did_work: bool) -> dg.Mater
         "outputs": list(record.outputs)[:_SHOWN],
     }
     shown = atomic.read_json(store.stage_records / "shown" / f"{record.stage}.json")
-    for name, png in shown["pictures"].items():
+    # Megabytes, kept for ever in Dagster's history: not several times a day.
+    pictures = {} if UNATTENDED in context.run.tags else shown["pictures"]
+    for name, png in pictures.items():
         metadata[name] = dg.MetadataValue.md(f"![{name}](data:image/png;base64,{png})")
     for name, table in shown["tables"].items():
         metadata[name] = dg.MetadataValue.md(table)

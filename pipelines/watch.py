@@ -101,9 +101,7 @@ def _request(
         return dg.SkipReason("nothing new in the archive, and nothing stale")
     pause = _pause(instance, todo.state)
     if pause > 0:
-        return dg.SkipReason(
-            f"the same was tried a moment ago, and there is still something to do; trying again in {pause:.0f} s"
-        )
+        return dg.SkipReason(f"the same was tried a moment ago and is still to be done; trying again in {pause:.0f} s")
     return dg.RunRequest(
         asset_selection=[dg.AssetKey(stage.name) for stage in todo.stages],
         tags={"jepa/trigger": trigger, "jepa/state": todo.state, **_told(todo, workspace.store())},
