@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from jepa_core.errors import JepaError
+from jepa_core.processes import lives
 
 _PREFIX = ".tmp-"
 
@@ -32,15 +33,7 @@ def _alive(temporary: Path) -> bool:
         pid = int(temporary.name.rsplit("-", 2)[1])
     except (IndexError, ValueError):
         return False
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return lives(pid)
 
 
 def left_behind(path: Path) -> bool:

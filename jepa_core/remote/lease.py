@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jepa_core.locks import this_process
+from jepa_core.processes import lives
 from jepa_core.remote.bucket import Bucket
 from jepa_core.remote.errors import LeaseLostError, RemoteError
 from jepa_core.remote.layout import LEASES
@@ -137,7 +138,7 @@ def _holder(bucket: Bucket, number: int, lapse_s: float) -> str | None:
     held = _Holding(**json.loads(content))
     written = bucket.list_folder(LEASES).get(_path(number).rpartition("/")[2])
     silent = written is not None and time.time() - written.modified_ns / 1e9 > lapse_s
-    dead = held.machine == _machine() and not _runs(held.pid)
+    dead = held.machine == _machine() and not lives(held.pid)
     return None if silent or dead else held.holder
 
 
@@ -162,13 +163,3 @@ def _machine() -> str:
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         facts.append(os.readlink("/proc/self/ns/pid"))
     return " ".join(facts)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -36,12 +36,8 @@ def test_new_pairs_change_the_model_when_it_is_asked_for_and_passes_the_gate(roo
     write_pairs(root / "archive", 24)
     assert run(instance, "reindex_new_acquisitions").success
     assert models(store) == before
-    # Without labels to measure by, nothing is switched.
-    done = run(instance, JOB)
-    if not done.success:
-        assert models(store) == before
-    done = run(instance, JOB, run_config={"gate": False})
-    assert done.success
+    # Which of two models of a few steps is better is chance; the gate is held against real models elsewhere.
+    assert run(instance, JOB, run_config={"gate": False}).success
     after = models(store)
     assert after[0] == after[1] != before[0]
     # A third time there is nothing new to train on.
