@@ -1,25 +1,21 @@
 """The archive's scenes to patches: what is new or changed is cut, what is bad is set aside, what is gone withdrawn."""
 
-import re
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import rasterio
 
-from jepa_core.archive.scene import ArchiveError, Fault, Scene, Source, printable
+from jepa_core.archive.scene import ArchiveError, Fault, Source
+from jepa_core.candidates import Candidate, by_acquisition, candidates_of, read_scene
 from jepa_core.cutting import CutConfig
 from jepa_core.ledger import Ledger
 from jepa_core.patch_files import UnwantedError, write_scene
-from jepa_core.progress import SceneProgress, track
+from jepa_core.progress import SceneProgress
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 from jepa_core.tables import InvalidTableError
 from jepa_core.trouble import passes, plain_machine_errors, raise_of_machine
-
-_LONGEST_ID = 190
-"""Bytes: with what is added to it, it is the name of a folder."""
 
 _GDAL = {
     # In bytes. One row of blocks of all bands of a Sentinel-2 tile, or the lines that a strip of two radar bands
@@ -81,37 +77,6 @@ class ExtractionSummary:
     """Of all scenes in the manifest."""
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A scene that may come into the manifest."""
-
-    source: Source | None
-    """Where it is read from; None for one of a catalogue that cannot be asked now."""
-
-    place: str
-    """Of the source."""
-
-    fingerprint: str
-    """Of its files, the settings and the code."""
-
-    scene_id: str
-    """Id of the scene."""
-
-    acquisition: str
-    """What its other processings share with it."""
-
-    processed: str
-    """Sorts it among them."""
-
-    state: str
-    """`cut`, `replaced` or `unwanted` from an earlier run, `new` otherwise; `stands`: cut before, unreachable now."""
-
-    @property
-    def remote(self) -> bool:
-        """Whether reading it may fail for reasons that pass."""
-        return self.source is None or self.source.remote
-
-
 def extract(
     store: Store, sources: Sequence[Source], sensor: Sensor, config: CutConfig, coming: Collection[str] = ()
 ) -> ExtractionSummary:
@@ -140,7 +105,7 @@ def _extract(
 ) -> ExtractionSummary:
     ledger = Ledger(store, sensor, config)
     before = set(ledger.rows)
-    groups = _by_acquisition(ledger, _candidates(ledger, sources, coming))
+    groups = by_acquisition(ledger, candidates_of(ledger, sources, coming))
     _withdraw(ledger, groups)
     with rasterio.Env(**_GDAL):
         new = _settle(ledger, groups)
@@ -174,86 +139,14 @@ def _extract(
     )
 
 
-def _candidates(ledger: Ledger, sources: Sequence[Source], coming: Collection[str]) -> list[_Candidate]:
-    """Scenes that may come into the manifest; what is not readable is set aside."""
-    found: dict[str, _Candidate] = {}
-    listed = {source.place for source in sources} | set(coming)
-    changed = []
-    for place in coming:
-        if ledger.still_holds(place) and (known := ledger.keep(place)):
-            found[place] = _known(None, known)
-    for source in sources:
-        if not ledger.knows(source):
-            changed.append(source)
-        elif known := ledger.keep(source.place):
-            found[source.place] = _known(source, known)
-        else:
-            found |= _behind(ledger, source, listed)
-    for source in track(changed, f"Reading metadata of {ledger.sensor.name}", unit="scene"):
-        mark = ledger.mark(source)
-        try:
-            scene = _read(source)
-        except ArchiveError as error:
-            raise_of_machine(error, f"{source.place} cannot be read")
-            passing = source.remote or passes(error)
-            scene_id = ledger.known.get(source.place, {}).get("scene_id", "") if passing else ""
-            ledger.set_aside(source.place, mark, scene_id, passing, str(error))
-            found |= _behind(ledger, source, listed)
-            continue
-        of = scene.product
-        found[source.place] = _Candidate(
-            source, source.place, mark, scene.id, of.acquisition or scene.id, of.processed, "new"
-        )
-    return list(found.values())
-
-
-def _behind(ledger: Ledger, source: Source, listed: Collection[str]) -> dict[str, _Candidate]:
-    """What a source that is set aside held before, by place: what cannot be reached for a while takes nothing away."""
-    place = source.place
-    if row := ledger.standing(place):
-        mark = ledger.states[place]["fingerprint"]
-        return {place: _Candidate(None, place, mark, row["scene_id"], row["acquisition"], row["processed"], "stands")}
-    if not ledger.waits(place) or ledger.states[place]["scene_id"]:
-        return {}
-    return {
-        inner: _known(None, known) for inner in ledger.out_of_reach(source, listed) if (known := ledger.keep(inner))
-    }
-
-
-def _known(source: Source | None, known: dict[str, Any]) -> _Candidate:
-    fields = ("place", "fingerprint", "scene_id", "acquisition", "processed", "state")
-    return _Candidate(source, **{name: known[name] for name in fields})
-
-
-def _by_acquisition(ledger: Ledger, candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
-    """Candidates of each acquisition, the one to be taken first; what bears another's id is set aside."""
-    groups: dict[str, list[_Candidate]] = defaultdict(list)
-    owners: dict[str, _Candidate] = {}
-    for candidate in sorted(candidates, key=lambda c: (c.state != "cut", c.place)):
-        owner = owners.setdefault(candidate.scene_id, candidate)
-        # One id is one scene's, unless both places say that they hold the same acquisition.
-        same = owner.acquisition == candidate.acquisition != candidate.scene_id
-        if owner is candidate or same:
-            groups[candidate.acquisition].append(candidate)
-        else:
-            reason = f"{candidate.place} has the id {candidate.scene_id}, which {owner.place} has, too"
-            # Without a fingerprint: it is looked at again each time, for the other may be gone. No wait helps.
-            ledger.set_aside(candidate.place, "", candidate.scene_id, False, reason)
-    for group in groups.values():
-        # Latest first; of equals one that is cut already, then by place, so that a copy changes nothing.
-        group.sort(key=lambda c: (c.state != "cut", c.place))
-        group.sort(key=lambda c: c.processed, reverse=True)
-    return list(groups.values())
-
-
-def _withdraw(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> None:
+def _withdraw(ledger: Ledger, groups: Sequence[Sequence[Candidate]]) -> None:
     """Takes out of the manifest what the archive does not hold any more, or holds changed and unreadable."""
     there = {candidate.scene_id for group in groups for candidate in group}
     for scene_id in set(ledger.rows) - there:
         del ledger.rows[scene_id]
 
 
-def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> set[str]:
+def _settle(ledger: Ledger, groups: Sequence[Sequence[Candidate]]) -> set[str]:
     """Of each acquisition, takes the latest processing that can be cut; gives the ids of those that were cut now."""
     todo = []
     for group in groups:
@@ -275,7 +168,7 @@ def _settle(ledger: Ledger, groups: Sequence[Sequence[_Candidate]]) -> set[str]:
     return new
 
 
-def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgress) -> set[str]:
+def _settle_group(ledger: Ledger, group: Sequence[Candidate], bar: SceneProgress) -> set[str]:
     """Cuts the first of a group that can be cut; gives its id where it was cut now."""
     for position, candidate in enumerate(group):
         if candidate.state == "cut" and ledger.is_whole(candidate.scene_id):
@@ -291,7 +184,7 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
             continue
         faults: list[Fault] = []
         try:
-            scene = _read(candidate.source)
+            scene = read_scene(candidate.source)
             row = write_scene(ledger.root, scene, ledger.config, faults, bar.rows_done)
         except UnwantedError:
             # An older processing that knows of no clouds must not step in.
@@ -313,7 +206,7 @@ def _settle_group(ledger: Ledger, group: Sequence[_Candidate], bar: SceneProgres
     return set()
 
 
-def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[str, Any]) -> None:
+def _take(ledger: Ledger, group: Sequence[Candidate], position: int, row: dict[str, Any]) -> None:
     """Puts one scene of a group into the manifest, and notes that the later ones are replaced by it."""
     chosen = group[position]
     for other in group[position:]:
@@ -327,7 +220,7 @@ def _take(ledger: Ledger, group: Sequence[_Candidate], position: int, row: dict[
     ledger.rows[chosen.scene_id] = {**row, **named}
 
 
-def _let_stand(ledger: Ledger, group: Sequence[_Candidate], position: int) -> None:
+def _let_stand(ledger: Ledger, group: Sequence[Candidate], position: int) -> None:
     """Leaves a scene that waits as it was cut before: nothing older steps in beside it."""
     for other in group[position + 1 :]:
         ledger.settle(
@@ -337,7 +230,7 @@ def _let_stand(ledger: Ledger, group: Sequence[_Candidate], position: int) -> No
             ledger.rows.pop(other.scene_id, None)
 
 
-def _leave(ledger: Ledger, group: Sequence[_Candidate], position: int) -> None:
+def _leave(ledger: Ledger, group: Sequence[Candidate], position: int) -> None:
     """Notes that a scene of a group can be read and has no cell that is wanted, and with it the later ones."""
     for other in group[position:]:
         state = "unwanted" if other is group[position] else "replaced"
@@ -345,33 +238,3 @@ def _leave(ledger: Ledger, group: Sequence[_Candidate], position: int) -> None:
             other.place, other.fingerprint, state, other.scene_id, other.acquisition, other.processed, other.remote
         )
         ledger.rows.pop(other.scene_id, None)
-
-
-def _read(source: Source) -> Scene:
-    """The source's scene.
-
-    Raises:
-        ArchiveError: it cannot be read, whatever the reader tripped over.
-    """
-    try:
-        return _checked(source.read())
-    except (ArchiveError, MemoryError):
-        raise
-    except Exception as error:
-        raise ArchiveError(f"{source.place} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _checked(scene: Scene) -> Scene:
-    """The scene, if its id can be part of a file's name and what it says can be written down.
-
-    Raises:
-        ArchiveError: it cannot.
-    """
-    if not re.fullmatch(r"\w[\w.+-]*", scene.id) or len(scene.id.encode()) > _LONGEST_ID:
-        raise ArchiveError(
-            f"the scene id {scene.id[:200]!r} may hold letters, digits and _ . + - only, and {_LONGEST_ID} bytes"
-        )
-    said = "".join(value for value in vars(scene.product).values() if isinstance(value, str))
-    if said != printable(said):
-        raise ArchiveError(f"the metadata of {scene.id} hold text that is no Unicode: {printable(said)[:200]!r}")
-    return scene

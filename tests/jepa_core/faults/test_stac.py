@@ -10,7 +10,7 @@ import pytest
 
 from jepa_core.archive.scene import ArchiveError
 from jepa_core.archive.stac_item import read_item
-from jepa_core.extraction import _checked as checked
+from jepa_core.candidates import checked
 from jepa_core.patch_store import read_manifest
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from tests.jepa_core.faults.scenes import (
