@@ -53,7 +53,7 @@ class SensorStatus:
     """Of the first in quarantine, single patches of scenes that stand among them."""
 
     waiting: int
-    """Of the quarantined those that are tried again each time: they could not be reached."""
+    """Of the quarantined those that are tried again by themselves: they could not be reached."""
 
     extracted: str | None
     """When the last extraction ended that had something to do, ISO 8601, UTC."""

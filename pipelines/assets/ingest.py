@@ -128,7 +128,7 @@ def _tables(found: "Acquisitions", quarantine: "pd.DataFrame") -> dict[str, str]
 def _make_due(stage: Stage, sensor: Sensor, context: dg.AssetExecutionContext, workspace: Workspace) -> None:
     from jepa_core.patch_store import retry_now
 
-    with plain_errors(context):
+    with plain_errors(context), workspace.changing(stage.name, context.log.info):
         store = workspace.store()
         # Not while another process works on that table.
         with store.locked(stage.name, waiting=context.log.info):
