@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jepa_core.patch_store import read_patches
-from jepa_core.sensors import SENTINEL2
+from jepa_core.patch_store import read_manifest, read_patches
+from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.store import Store
 from jepa_core.testing.sentinel2_safe import write_sentinel2_safe
 from jepa_core.testing.world import World
@@ -74,6 +74,8 @@ def _growth(root: Path) -> None:
             write_dates(root / "archive", dates, dates + 1, sensors=("s1",))
             dates += 1
             costs.append(_cost(lambda: _job(environment, 200)))
+            held = len(read_manifest(Store.at(root / "data"), SENTINEL1))
+            assert held == dates, f"{held} of {dates} radar scenes were taken in"
         cpu, wall = (statistics.median(values) for values in zip(*costs, strict=True))
         reference = reference if any(reference) else (cpu, wall)
         look = float(_python(environment, TICK).split()[-1])

@@ -37,21 +37,22 @@ def write_dates(
 
 def _write_date(model: Path, root: Path, number: int) -> None:
     (item_path,) = model.rglob("*.json")
-    item = json.loads(item_path.read_text())
-    identity = f"{item['id']}_{number:05d}"
-    folder = root / identity
+    original = json.loads(item_path.read_text())
+    day = FIRST + timedelta(days=5 * number)
+    # Dates stand in ids, names of products and times: another acquisition is one with another date in all of them.
+    text = item_path.read_text()
+    for form in ("%Y%m%d", "%Y-%m-%d"):
+        text = text.replace(f"{FIRST:{form}}", f"{day:{form}}")
+    item = json.loads(text)
+    for name, asset in item["assets"].items():
+        asset["href"] = original["assets"][name]["href"]
+    folder = root / item["id"]
     if folder.exists():
         return
     # Beside its place, so that nobody sees half of it.
-    coming = root.parent / f"coming-{identity}"
+    coming = root.parent / f"coming-{item['id']}"
     shutil.copytree(item_path.parent, coming, copy_function=os.link)
     (coming / item_path.name).unlink()
-    item["id"] = identity
-    shift = timedelta(days=5 * number)
-    for field in ("datetime", "start_datetime", "end_datetime"):
-        if item["properties"].get(field):
-            moved = datetime.fromisoformat(item["properties"][field].replace("Z", "+00:00")) + shift
-            item["properties"][field] = moved.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     (coming / item_path.name).write_text(json.dumps(item))
     root.mkdir(parents=True, exist_ok=True)
     coming.rename(folder)
