@@ -6,6 +6,7 @@ opens its storage before it puts the working folder on the path, and would settl
 
 import contextlib
 import os
+import re
 import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -116,5 +117,6 @@ def _refused(url: "URL", error: Exception) -> PostgresError:
     reason = " ".join(str(getattr(error, "orig", error)).split())
     for secret in (url.password, url.query.get("password")):
         if secret:
-            reason = reason.replace(str(secret), "***")
+            # As a word of its own: a short one is part of others.
+            reason = re.sub(rf"(?<!\w){re.escape(str(secret))}(?!\w)", "***", reason)
     return PostgresError(f"{SETTING}: {shown} cannot be used: {reason}")

@@ -46,6 +46,9 @@ class SensorStatus:
     patches: int
     """In the manifest."""
 
+    replaced: int
+    """Places that hold an earlier processing, or a copy, of a scene in the manifest."""
+
     quarantined: int
     """Places that should hold a scene and could not be read."""
 
@@ -159,6 +162,7 @@ def _sensor(store: Store, sensor: Sensor, found: Acquisitions | None, tried: Tri
         listed=None if found is None else listed(found),
         scenes=0 if manifest is None else len(manifest),
         patches=0 if manifest is None else int(manifest["patches"].sum()),
+        replaced=sum(state == "replaced" for state, _ in states),
         quarantined=sum(state == "quarantined" for state, _ in states),
         reasons=reasons,
         waiting=sum(state == "quarantined" and remote for state, remote in states),

@@ -38,7 +38,7 @@ def as_text(status: Status) -> Iterator[str]:
 def _listed(listed: Listed | None) -> str:
     if listed is None:
         return "the archive was not listed"
-    waiting = f", {listed.waiting:,} still being copied" if listed.waiting else ""
+    waiting = f", {listed.waiting:,} not whole yet, or come a moment ago" if listed.waiting else ""
     return f"{listed.places:,} places in the archive; since the last extraction {listed.new:,} new, " + (
         f"{listed.changed:,} changed, {listed.gone:,} gone{waiting}"
     )
@@ -46,9 +46,10 @@ def _listed(listed: Listed | None) -> str:
 
 def _cut(sensor: SensorStatus) -> Iterator[str]:
     when = f", extracted {sensor.extracted}" if sensor.extracted else ""
-    yield f"  {sensor.scenes:,} scenes, {sensor.patches:,} patches{when}"
+    replaced = f", {sensor.replaced:,} places hold earlier processings or copies of them" if sensor.replaced else ""
+    yield f"  {sensor.scenes:,} scenes, {sensor.patches:,} patches{replaced}{when}"
     if sensor.quarantined or sensor.reasons:
-        yield f"  {sensor.quarantined:,} places in quarantine, {sensor.waiting:,} of them are tried again each time"
+        yield f"  {sensor.quarantined:,} places in quarantine, {sensor.waiting:,} of them are tried again by themselves"
         yield from (f"    {reason}" for reason in sensor.reasons)
 
 
@@ -83,6 +84,7 @@ def _stale(status: Status) -> Iterator[str]:
     else:
         yield "stale:"
         yield from (f"  {name}, which {why}" for name, why in status.stale.items())
+        yield "  Run: dagster job execute -m pipelines.definitions -j reindex_new_acquisitions, or switch the sensor on"
 
 
 def _disk(status: Status) -> Iterator[str]:
