@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jepa_core import atomic
+from jepa_core.choice import evenly
 from jepa_core.described_scenes import described_scenes
 from jepa_core.descriptors import read_scene_descriptors
 from jepa_core.sensors import SENSORS, Sensor
@@ -125,19 +126,15 @@ def _write_gallery(path: Path, scenes: Sequence[Path], model: str) -> float | No
 
     Some patches of some scenes: what is read and kept does not grow with the archive.
     """
-    chosen = [scenes[i] for i in np.unique(np.linspace(0, len(scenes) - 1, _SCENES).astype(int))]
+    chosen = [scenes[i] for i in evenly(len(scenes), _SCENES)]
     if len(chosen) < _LEAST_SCENES:
         return None
-    parts = [_evenly(_vectors(scene, model), _MOST // len(chosen)) for scene in chosen]
+    # Scene by scene: all patches of all scenes need not fit into memory.
+    parts = [found[evenly(len(found), _MOST // len(chosen))] for found in (_vectors(s, model) for s in chosen)]
     vectors, of_scene = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     with atomic.new_file(path) as temporary, temporary.open("wb") as file:
         np.save(file, vectors.astype(np.float16), allow_pickle=False)
     return float(np.quantile(_nearest(vectors, vectors, of_scene[:, None] == of_scene[None, :]), SHARE))
-
-
-def _evenly(vectors: np.ndarray, most: int) -> np.ndarray:
-    chosen: np.ndarray = vectors[np.unique(np.linspace(0, len(vectors) - 1, max(1, most)).astype(int))]
-    return chosen
 
 
 def _nearest(vectors: np.ndarray, gallery: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:

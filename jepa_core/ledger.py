@@ -10,7 +10,7 @@ from jepa_core import retries, tables, versions
 from jepa_core.archive.scene import ArchiveError, Fault, Source, printable
 from jepa_core.cutting import CutConfig
 from jepa_core.fingerprint import fingerprint
-from jepa_core.patch_store import read_manifest, read_quarantine, settings_mark, write_cutting
+from jepa_core.patch_store import read_manifest, read_quarantine, read_sources, settings_mark, write_cutting
 from jepa_core.sensors import Sensor
 from jepa_core.stages import size_of
 from jepa_core.store import Store
@@ -28,9 +28,7 @@ class Ledger:
         self.root = store.patches(sensor)
         self.settings = {"config": asdict(config), "bands": sensor.band_names, "version": versions.PATCHES}
         self.rows = {row["scene_id"]: row for row in tables.records(read_manifest(store, sensor))}
-        path = self.root / "sources.parquet"
-        known = tables.read_table(path, tables.SOURCES) if path.exists() else tables.table_of([], tables.SOURCES)
-        self.known = {row["place"]: row for row in tables.records(known)}
+        self.known = {row["place"]: row for row in tables.records(read_sources(store, sensor))}
         # Once for the whole extraction: what became due while it ran is the next one's.
         self.due = retries.due_places(self.known.values(), retries.now())
         self.known_faults: dict[str, list[dict[str, Any]]] = defaultdict(list)

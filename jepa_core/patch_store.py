@@ -72,6 +72,16 @@ def read_quarantine(store: Store, sensor: Sensor) -> pd.DataFrame:
     return tables.read_table(path, tables.QUARANTINE) if path.exists() else tables.table_of([], tables.QUARANTINE)
 
 
+def read_sources(store: Store, sensor: Sensor) -> pd.DataFrame:
+    """What became of each place at the last extraction (schema `tables.SOURCES`); empty before the first."""
+    path = _sources(store, sensor)
+    return tables.read_table(path, tables.SOURCES) if path.exists() else tables.table_of([], tables.SOURCES)
+
+
+def _sources(store: Store, sensor: Sensor) -> Path:
+    return store.patches(sensor) / "sources.parquet"
+
+
 def attempts_mark(store: Store, sensor: Sensor, listed: Collection[str]) -> str:
     """Changes when places that could not be read for reasons that may pass are to be tried; see `retries`.
 
@@ -85,23 +95,17 @@ def attempts_mark(store: Store, sensor: Sensor, listed: Collection[str]) -> str:
 
 def retry_now(store: Store, sensor: Sensor) -> int:
     """Makes all places due that wait for their next attempt; gives how many. No extraction must be under way."""
-    path = store.patches(sensor) / "sources.parquet"
-    if not path.exists():
-        return 0
-    sources = tables.read_table(path, tables.SOURCES)
+    sources = read_sources(store, sensor)
     waiting = (sources["state"] == "quarantined") & sources["remote"]
     if waiting.any():
         sources.loc[waiting, "next_attempt"] = pd.NaT
-        tables.write_table(sources, tables.SOURCES, path)
+        tables.write_table(sources, tables.SOURCES, _sources(store, sensor))
     return int(waiting.sum())
 
 
 def _tried(store: Store, sensor: Sensor) -> list[dict[str, Any]]:
     """Rows of the table of sources that were ever tried in vain, for reasons that may pass."""
-    path = store.patches(sensor) / "sources.parquet"
-    if not path.exists():
-        return []
-    sources = tables.read_table(path, tables.SOURCES)
+    sources = read_sources(store, sensor)
     waiting = (sources["state"] == "quarantined") & sources["remote"]
     return tables.records(sources[waiting | (sources["attempts"] > 0)])
 

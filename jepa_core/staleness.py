@@ -98,6 +98,12 @@ def whole_upstream(step: Step, store: Store, lost: Lost | None = None) -> tuple[
     return whole, [name for name in step.upstream if name not in whole]
 
 
+def recorded_version(store: Store, sensor: Sensor) -> str:
+    """Version of the archive at the last extraction, where it is not listed now: the stage is judged by the rest."""
+    record = read_record(store, f"{sensor.name}_patches")
+    return record.inputs.get("archive", "") if record is not None else ""
+
+
 def why_stale(step: Step, store: Store, archive: ArchiveVersion, lost: Lost | None = None) -> Staleness | None:
     """Why a stage has to run, with the settings of its last run and from what lies on disk; None where it has not.
 

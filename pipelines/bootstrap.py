@@ -1,14 +1,12 @@
 """What is missing or stale upstream of an index, made first, in the same Dagster instance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import dagster as dg
 
-from jepa_core.sensors import Sensor
 from jepa_core.stages import read_record
-from jepa_core.staleness import Staleness, stale_steps
+from jepa_core.staleness import Staleness, recorded_version, stale_steps
 from pipelines.chain import chain_to_index
 from pipelines.last_time import last_settings
 from pipelines.resources import Tracking, Workspace
@@ -23,12 +21,8 @@ def stale_upstream(variant: str, workspace: Workspace) -> dict[str, Staleness]:
 def stale_without_listing(variant: str, workspace: Workspace, run: str) -> dict[str, Staleness]:
     """The same, with the archive taken to be as it was; what the run has seen to be whole is not looked at again."""
     store = workspace.store()
-
-    def as_it_was(sensor: Sensor, _: Mapping[str, Any]) -> str:
-        record = read_record(store, f"{sensor.name}_patches")
-        return "" if record is None else record.inputs["archive"]
-
-    return stale_steps(chain_to_index(variant), store, as_it_was, lost_in_run(store, run))
+    lost = lost_in_run(store, run)
+    return stale_steps(chain_to_index(variant), store, lambda sensor, _: recorded_version(store, sensor), lost)
 
 
 def bootstrap(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 import numpy as np
 
+from jepa_core.choice import evenly
 from jepa_core.errors import JepaError
 from jepa_core.sensors import SENTINEL1, SENTINEL2, Sensor
 from jepa_core.store import Store
@@ -44,7 +45,7 @@ def _patches(kind: Sensor) -> Callable[[Store], Finding]:
         patches = read_patches(store, sensor)
         expected = int(read_manifest(store, sensor)["patches"].sum())
         # A few of many: enough to see a wrong unit or a broken store, at a cost that does not grow.
-        chosen = patches.iloc[np.unique(np.linspace(0, len(patches) - 1, 32).astype(int))]
+        chosen = patches.iloc[evenly(len(patches), 32)]
         pixels = read_pixels(store, sensor, chosen).astype(np.float64)
         means = np.nanmean(pixels, axis=(0, 2, 3))
         in_range = all(
@@ -96,8 +97,8 @@ def _descriptors(variant: str) -> Callable[[Store], Finding]:
         for sensor in (SENTINEL1, SENTINEL2):
             scenes = described_scenes(store, variant, model, sensor)
             newest = sorted(scenes, key=lambda scene: scene.descriptors.stat().st_mtime_ns)[-_LOOKED_AT:]
-            evenly = [scenes[i] for i in np.unique(np.linspace(0, len(scenes) - 1, _LOOKED_AT).astype(int))]
-            for scene in {scene.scene_id: scene for scene in [*newest, *evenly]}.values():
+            spread = [scenes[i] for i in evenly(len(scenes), _LOOKED_AT)]
+            for scene in {scene.scene_id: scene for scene in [*newest, *spread]}.values():
                 # Makes sure of the model, of finite values and unit norms, and of the patches that they are of.
                 scene.read()
             figures[f"{sensor.name}_descriptors"] = sum(scene.patches for scene in scenes)
@@ -206,7 +207,7 @@ def _drift_check(variant: str) -> dg.AssetChecksDefinition:
         from jepa_core.catalog import current_model
         from jepa_core.drift import SHARE, TOO_MANY, drift_figures, read_drift
 
-        store = workspace.store()
+        store = workspace.store(f"{variant}_descriptors")
         model = current_model(store, variant).fingerprint
         drifts = read_drift(store, variant, model, (SENTINEL1.name, SENTINEL2.name))
         return dg.AssetCheckResult(

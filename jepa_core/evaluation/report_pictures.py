@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from jepa_core.choice import evenly
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.evaluation.descriptor_map import descriptor_map
 from jepa_core.evaluation.gallery import Found, best_and_worst
@@ -34,7 +35,7 @@ def report_pictures(data: LabelledSet, report: Report, outcome: Outcome, vectors
 
 def _map(data: LabelledSet, vectors: Vectors) -> dict[str, bytes]:
     rows = data.labelled_rows("test")
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _ON_MAP)).astype(int))]
+    rows = rows[evenly(len(rows), _ON_MAP)]
     by_sensor = {
         sensor.name: vectors[sensor.name][serving("cross" if len(data.sensors) > 1 else "same", vectors[sensor.name])]
         for sensor in data.sensors

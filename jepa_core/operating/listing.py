@@ -7,6 +7,7 @@ from jepa_core import tables
 from jepa_core.acquisitions import Acquisitions, cut_settings, look
 from jepa_core.archive.discover import Archive, archive_identity
 from jepa_core.archive.scene import ArchiveError
+from jepa_core.patch_store import read_sources
 from jepa_core.sensors import Sensor
 from jepa_core.settings import Settings
 from jepa_core.stages import read_record
@@ -55,9 +56,7 @@ def known_places(store: Store, sensor: Sensor) -> dict[str, dict[str, Any]]:
     Raises:
         InvalidTableError: the table cannot be read.
     """
-    path = store.patches(sensor) / "sources.parquet"
-    rows = tables.records(tables.read_table(path, tables.SOURCES)) if path.exists() else []
-    return {row["place"]: row for row in rows}
+    return {row["place"]: row for row in tables.records(read_sources(store, sensor))}
 
 
 def listed_now(store: Store, archive: Archive, sensor: Sensor) -> Acquisitions:

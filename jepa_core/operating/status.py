@@ -26,7 +26,7 @@ from jepa_core.patch_store import read_manifest, read_quarantine
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.settings import Settings
 from jepa_core.stages import lost_output, read_record, size_of
-from jepa_core.staleness import stale_steps
+from jepa_core.staleness import recorded_version, stale_steps
 from jepa_core.store import Store
 
 _REASONS = 3
@@ -187,9 +187,7 @@ def _stale(
     def version(sensor: Sensor, _: Mapping[str, Any]) -> str:
         if sensor.name in found:
             return found[sensor.name].version
-        # What the archive holds is not known: the stage is judged by the rest.
-        record = read_record(store, f"{sensor.name}_patches")
-        return record.inputs.get("archive", "") if record is not None else ""
+        return recorded_version(store, sensor)
 
     every = comparison_step(tuple(versions.MODEL))
     # Whoever never asked for a benchmark does not wait for one.

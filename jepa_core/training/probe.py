@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from jepa_core import atomic
+from jepa_core.choice import evenly
 from jepa_core.datasets.labelled_set import LabelledSet
 from jepa_core.evaluation.chance import expected_f1
 from jepa_core.evaluation.metrics import measure, summarise
@@ -86,7 +87,7 @@ def build_probe(folder: Path, data: LabelledSet) -> bool:
     """
     rows = data.labelled_rows("val")
     # Evenly over the set, which may be ordered by place or by class.
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _MOST)).astype(int))]
+    rows = rows[evenly(len(rows), _MOST)]
     if len(rows) < _K + 2:
         return False
     if not folder.exists():

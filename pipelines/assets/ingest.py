@@ -202,14 +202,13 @@ def _why_no_pairs(store: Store, count_a: int, count_b: int, config: PairingSetti
 
 def _pairs_sheet(store: Store, count: int = 8) -> bytes:
     """Pairs spread evenly over the table, the two sensors one above the other."""
-    import numpy as np
-
+    from jepa_core.choice import evenly
     from jepa_core.patch_store import read_patches, read_pixels, stored_sensors
     from jepa_core.pictures import Tile, contact_sheet, preview
     from jepa_core.tables import PAIRS, read_table
 
     pairs = read_table(store.pairs, PAIRS)
-    chosen = pairs.iloc[np.unique(np.linspace(0, len(pairs) - 1, count).astype(int))]
+    chosen = pairs.iloc[evenly(len(pairs), count)]
     rows = []
     for sensor, column in zip(stored_sensors(store), ("patch_a", "patch_b"), strict=True):
         patches = read_patches(store, sensor).set_index("patch_id", drop=False).loc[chosen[column]]
