@@ -11,6 +11,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -157,5 +158,7 @@ class Memory:
 
     def _sweep(self, named: set[str]) -> None:
         for path in self.folder.iterdir():
-            if path.name not in named and path.stat().st_mtime < time.time() - _GRACE_S:
-                path.unlink(missing_ok=True)
+            # What another process writes at this moment may be renamed before it is looked at.
+            with suppress(FileNotFoundError):
+                if path.name not in named and path.stat().st_mtime < time.time() - _GRACE_S:
+                    path.unlink()
