@@ -123,13 +123,16 @@ def patches_version(store: Store, sensor: Sensor) -> str:
     return fingerprint(sorted(zip(manifest["scene_id"], manifest["holds"], strict=True)))
 
 
-def read_patches(store: Store, sensor: Sensor, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """All patches in the sensor's manifest (schema `tables.PATCHES`), sorted by id.
+def read_patches(
+    store: Store, sensor: Sensor, columns: Sequence[str] | None = None, scenes: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Patches in the sensor's manifest (schema `tables.PATCHES`), sorted by id.
 
     Args:
         store: the data root.
         sensor: the sensor.
         columns: only these, where not all are needed; `patch_id` among them.
+        scenes: only those of these scenes, by id, of which one at least is in the manifest; None: all.
 
     Raises:
         NotMaterializedError: nothing was extracted yet.
@@ -139,6 +142,8 @@ def read_patches(store: Store, sensor: Sensor, columns: Sequence[str] | None = N
         raise NotMaterializedError(
             f"no {sensor.name} patches in {store.root}. Run: dagster asset materialize --select {sensor.name}_patches"
         )
+    if scenes is not None:
+        manifest = manifest[manifest["scene_id"].isin(scenes)]
     root = store.patches(sensor)
     paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
     table = tables.read_tables(paths, tables.PATCHES, f"{sensor.name} patches", columns)

@@ -6,18 +6,18 @@ first two are needed.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jepa_core.archive.addresses import gdal_address, is_remote, local_path, local_text
-from jepa_core.archive.listing import fail, stat_of
+from jepa_core.archive.addresses import gdal_address, is_remote, local_path
+from jepa_core.archive.listing import fail
 from jepa_core.archive.scene import ArchiveError, Scene, Source
 from jepa_core.archive.stac_fields import Locate
 from jepa_core.archive.stac_item import read_item, sensor_of
 from jepa_core.archive.stac_item_file import Kept
+from jepa_core.archive.stac_local import local_items
 from jepa_core.archive.stac_memory import Memory
 from jepa_core.archive.stac_remote import api_items, catalogue_items
 from jepa_core.archive.stac_watch import ask
@@ -25,9 +25,6 @@ from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 
 NAME = "stac.json"
-
-_MAX_ITEM_BYTES = 8 << 20
-"""A JSON file larger than this is no item."""
 
 _SEARCH_FIELDS = {"collections", "bbox", "datetime", "query", "ids", "intersects", "filter"}
 
@@ -40,67 +37,8 @@ def find_sources(root: Path, sensor: Sensor, memory: Path | None = None) -> Iter
         sensor: the sensor.
         memory: folder where what APIs said is remembered, so that only what changed is asked for.
     """
-    for path in _json_files(root):
-        yield from _local_item(path, root, sensor)
+    yield from local_items(root, sensor, NAME)
     yield from _named_catalogues(root, sensor, memory)
-
-
-def _json_files(root: Path) -> Iterator[Path]:
-    for folder, inner, files in os.walk(root, followlinks=False):
-        here = Path(folder)
-        # BigEarthNet's patches have a JSON each that is theirs; there are half a million of them.
-        if f"{here.name}_labels_metadata.json" in files:
-            inner.clear()
-            continue
-        inner[:] = sorted(name for name in inner if not name.endswith(".SAFE"))
-        for name in sorted(files):
-            if name.endswith((".json", ".geojson")) and not (here == root and name == NAME):
-                yield here / name
-
-
-def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
-    place = str(path.relative_to(root))
-    try:
-        status = path.stat()
-        if status.st_size > _MAX_ITEM_BYTES:
-            return
-        text = path.read_bytes()
-        item = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        # Whose it is cannot be told: both sensors list it.
-        broken = ArchiveError(f"{path} is not readable JSON: {error}")
-        yield Source(sensor, place, fingerprint(stat_of(path)), partial(fail, broken))
-        return
-    if not isinstance(item, Mapping) or item.get("type") != "Feature" or "stac_version" not in item:
-        return
-    found = sensor_of(item)
-    if found is None or found.name != sensor.name:
-        return
-
-    def locate(href: str) -> str:
-        if is_remote(href):
-            return gdal_address(href)
-        return str(local_path(href, path.parent, root, place))
-
-    links = _links(item)
-    local = [path.parent / local_text(href) for href in links if not is_remote(href)]
-    stats = [stat_of(file) for file in local]
-    yield Source(
-        sensor,
-        place,
-        fingerprint([text.decode(errors="replace"), stats]),
-        partial(read_item, item, sensor, locate, place),
-        remote=any(is_remote(href) for href in links),
-        files=lambda: [path, *local],
-    )
-
-
-def _links(item: Mapping[str, Any]) -> list[str]:
-    assets = item.get("assets")
-    if not isinstance(assets, Mapping):
-        return []
-    found = [asset.get("href") for asset in assets.values() if isinstance(asset, Mapping)]
-    return [href for href in found if isinstance(href, str)]
 
 
 def _named_catalogues(root: Path, sensor: Sensor, memory: Path | None) -> Iterator[Source]:

@@ -182,7 +182,7 @@ def patch_pairs(context: dg.AssetExecutionContext, config: PairingSettings, work
                 "median_days_apart": float(pairs["days_apart"].abs().median()),
             },
             data_version=pairs_version(pairs, a, b, holds),
-            pictures={"some_pairs": _pairs_sheet(store)},
+            pictures={"some_pairs": _pairs_sheet(store, pairs, a, b)},
         )
 
     return run_stage(PATCH_PAIRS, context, workspace, config.model_dump(), work)
@@ -200,18 +200,25 @@ def _why_no_pairs(store: Store, count_a: int, count_b: int, config: PairingSetti
     )
 
 
-def _pairs_sheet(store: Store, count: int = 8) -> bytes:
-    """Pairs spread evenly over the table, the two sensors one above the other."""
+def _pairs_sheet(store: Store, pairs: "pd.DataFrame", a: "pd.DataFrame", b: "pd.DataFrame", count: int = 8) -> bytes:
+    """Pairs spread evenly over the table, the two sensors one above the other.
+
+    Args:
+        store: the data root.
+        pairs: all of them.
+        a: patches of the first sensor, of which only `patch_id` and `scene_id` are read.
+        b: of the second.
+        count: pairs that are shown.
+    """
     from jepa_core.choice import evenly
     from jepa_core.patch_store import read_patches, read_pixels, stored_sensors
     from jepa_core.pictures import Tile, contact_sheet, preview
-    from jepa_core.tables import PAIRS, read_table
 
-    pairs = read_table(store.pairs, PAIRS)
     chosen = pairs.iloc[evenly(len(pairs), count)]
     rows = []
-    for sensor, column in zip(stored_sensors(store), ("patch_a", "patch_b"), strict=True):
-        patches = read_patches(store, sensor).set_index("patch_id", drop=False).loc[chosen[column]]
+    for sensor, column, known in zip(stored_sensors(store), ("patch_a", "patch_b"), (a, b), strict=True):
+        scenes = set(known.loc[known["patch_id"].isin(chosen[column]), "scene_id"])
+        patches = read_patches(store, sensor, scenes=scenes).set_index("patch_id", drop=False).loc[chosen[column]]
         pixels = read_pixels(store, sensor, patches)
         captions = patches["time"].dt.strftime("%Y-%m-%d") + "\n" + patches["labels"].map(", ".join)
         rows.append([Tile(preview(p, sensor), caption) for p, caption in zip(pixels, captions, strict=True)])
