@@ -1,14 +1,15 @@
 """What readers share when they list places."""
 
+import os
 from pathlib import Path
 
 from jepa_core.archive.scene import ArchiveError, Scene
 
 
-def stat_of(path: Path) -> list[int]:
+def stat_of(path: Path | str) -> list[int]:
     """Size, time and mode of a file, for a stamp; nothing where it cannot be looked at."""
     try:
-        status = path.stat()
+        status = os.stat(path)
     except (OSError, ValueError):
         return []
     return [status.st_size, status.st_mtime_ns, status.st_mode]

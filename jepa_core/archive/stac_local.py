@@ -69,7 +69,8 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         head = _head(path, changes)
         if head.sensor != sensor.name:
             return
-        local = [path.parent / local_text(href) for href in head.links if not is_remote(href)]
+        # As text: there are a dozen a scene, and to make paths of them takes longer than all else.
+        local = [os.path.join(path.parent, local_text(href)) for href in head.links if not is_remote(href)]
         stamp = _stamp(path, changes, tuple(tuple(stat_of(file)) for file in local))
     except (OSError, ValueError, RecursionError) as error:
         # Whose it is cannot be told: both sensors list it.
@@ -82,7 +83,7 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         stamp,
         partial(_read, path, root, sensor, place),
         remote=any(is_remote(href) for href in head.links),
-        files=lambda: [path, *local],
+        files=lambda: [path, *map(Path, local)],
     )
 
 

@@ -64,6 +64,7 @@ def test_a_method_is_trained_judged_and_put_beside_baselines_and_others(run, tmp
     assert page.stat().st_mtime_ns == written
 
 
+@pytest.mark.slow
 def test_a_baseline_is_a_variant_too_and_gets_pictures_when_asked_for_by_name(run, tmp_path):
     folder = tmp_path / "data/sets/drawn-s2/benchmarks/band-statistics"
     assert run("--variant", "timm:test_vit").exit_code == 0
@@ -74,6 +75,7 @@ def test_a_baseline_is_a_variant_too_and_gets_pictures_when_asked_for_by_name(ru
     assert "Beside" not in asked.stdout
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_one_sensor_of_a_pair_is_judged_on_that(run, tmp_path):
     (tmp_path / "encoder.toml").write_text('[sensors.sentinel2]\nbands = ["B04", "B03", "B02"]\n')
     arguments = ("--variant", "timm:test_vit", "--encoder-settings", str(tmp_path / "encoder.toml"), "--json")

@@ -70,7 +70,7 @@ NAMED = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(ROWS, ROWS, NAMED, st.sampled_from([0.0, 1 / 3, 2.0, 1000.0]), st.sampled_from([1, 6, 1 << 20]))
 def test_pairs_are_those_of_the_plain_greedy_rule(rows_a, rows_b, named, max_days, at_once):
     a, b = patches("a", rows_a), patches("b", rows_b)

@@ -151,6 +151,7 @@ def test_the_report_says_what_the_training_cost(base):
     assert model.training_seconds == pytest.approx(history["seconds"].sum())
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_falls_under_the_stored_reference_fails_the_gate(base):
     workspace, instance, _ = base
     store = workspace.store()
@@ -288,6 +289,7 @@ def test_a_selected_index_makes_what_is_missing_first_and_keeps_the_settings_of_
     assert stale_upstream("crjepa", workspace) == {}
 
 
+@pytest.mark.slow
 def test_a_lost_model_is_trained_again_with_its_own_settings(workspace):
     store = workspace.store()
     before = current_model(store, "crjepa").fingerprint
@@ -354,10 +356,10 @@ def test_another_setting_runs_the_stage_and_what_follows_and_nothing_before(work
     [
         ("sentinel1_patches", "patches/sentinel1/*/patches.parquet"),
         ("patch_pairs", "pairs/pairs.parquet"),
-        ("crjepa_model", "models/crjepa/*/weights.safetensors"),
+        pytest.param("crjepa_model", "models/crjepa/*/weights.safetensors", marks=pytest.mark.slow),
         ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
         ("crjepa_index", "indexes/crjepa/*/segments/*/cross.vectors"),
-        ("crjepa_benchmark", "benchmarks/crjepa/report.json"),
+        pytest.param("crjepa_benchmark", "benchmarks/crjepa/report.json", marks=pytest.mark.slow),
     ],
 )
 def test_a_result_cut_short_is_made_again(workspace, stage, pattern):
@@ -434,6 +436,7 @@ def test_an_archive_under_another_s_data_root_is_refused(base, tmp_path, synthet
     assert "Set JEPA_DATA to a folder of this archive's own" in error
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_shown_and_a_check_fails_when_it_is_too_much(tmp_path, synthetic_archive):
     archive = shutil.copytree(synthetic_archive, tmp_path / "archive")
     (archive / "S2A_MSIL2A_20230815T095031_N0509_R079_T33TWM_20230815T155057.SAFE").mkdir()
@@ -455,6 +458,7 @@ def test_what_cannot_be_read_is_shown_and_a_check_fails_when_it_is_too_much(tmp_
         assert not result.asset_materializations_for_node("sentinel2_patches")[0].metadata["did_work"].value
 
 
+@pytest.mark.slow
 def test_two_grids_are_named_as_the_reason_that_nothing_pairs(tmp_path):
     from datetime import UTC, datetime
 

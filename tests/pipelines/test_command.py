@@ -126,8 +126,10 @@ def test_all_that_is_produced_lies_under_ignored_folders(first, checkout):
     "arguments",
     [
         COMMAND,
-        ["asset", "materialize", "--select", "*crjepa_index"],
-        ["asset", "materialize", "-m", "pipelines.definitions", "--select", "crjepa_index"],
+        pytest.param(["asset", "materialize", "--select", "*crjepa_index"], marks=pytest.mark.slow),
+        pytest.param(
+            ["asset", "materialize", "-m", "pipelines.definitions", "--select", "crjepa_index"], marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_second_time_everything_is_current_and_it_says_so(first, checkout, arguments):

@@ -21,6 +21,8 @@ from tests.conftest import REPO
 from tests.pipelines.postgres_server import PASSWORD, new_root
 from tests.pipelines.test_command import dagster, dagster_dev, graphql, mlflow_ui, wait_for_locations
 
+pytestmark = pytest.mark.slow
+
 
 @dg.asset
 def tracked(context: dg.AssetExecutionContext, workspace: Workspace, tracking: Tracking) -> dg.MaterializeResult:

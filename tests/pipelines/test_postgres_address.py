@@ -25,6 +25,7 @@ def test_options_that_the_address_holds_are_kept(empty, monkeypatch):
     assert query == {"options": "-cstatement_timeout=5000 -csearch_path=dagster", "connect_timeout": "3"}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_one_line_that_does_not_hold_the_password(tmp_path):
     root = new_root(tmp_path / "root")
     done = dagster(root, "asset", "materialize", "--select", "x", JEPA_POSTGRES="postgresql://me:secret@127.0.0.1:9/db")

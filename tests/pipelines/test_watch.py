@@ -89,6 +89,7 @@ def test_the_job_without_any_selection_leaves_out_what_has_no_model(root, instan
     assert {e.asset_key.to_user_string() for e in result.get_asset_materialization_events()} == set(OF_CRJEPA)
 
 
+@pytest.mark.slow
 def test_without_any_model_new_scenes_are_cut_and_paired(tmp_path, monkeypatch, instance):
     (tmp_path / "archive").mkdir()
     write_pairs(tmp_path / "archive", 12)
@@ -120,6 +121,7 @@ def test_while_a_run_is_under_way_none_is_launched(root, instance):
     assert isinstance(tick(instance), dg.RunRequest)
 
 
+@pytest.mark.slow
 def test_what_failed_is_tried_again_later_and_later_and_something_new_at_once(root, instance, monkeypatch):
     settle(root, instance)
     write_pairs(root / "archive", 20)

@@ -50,7 +50,7 @@ def times(items):
     return found
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(LISTINGS)
 def test_listings_merged_are_what_a_dictionary_holds(listings):
     with tempfile.TemporaryDirectory() as folder:

@@ -36,6 +36,7 @@ def small(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_list_is_what_the_public_lists_give_row_for_row(wheels):
     pd.testing.assert_frame_equal(read_pairs(), derive(wheels / COMMON.file_name))
 

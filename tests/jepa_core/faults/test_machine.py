@@ -105,7 +105,7 @@ for room in range(1, 20):
 """
 
 
-@pytest.mark.parametrize("write", [s2_stac, s2_safe])
+@pytest.mark.parametrize("write", [s2_stac, pytest.param(s2_safe, marks=pytest.mark.slow)])
 def test_too_few_open_files_set_nothing_aside(bench, write):
     (bench.root / "first").mkdir()
     write(bench.root / "first", GOOD)

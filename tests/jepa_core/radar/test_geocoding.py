@@ -157,6 +157,7 @@ def test_a_zone_on_the_other_side_of_the_earth_is_refused():
         Geocoder(grid_of(Image(longitude=99.0, latitude=0.0)), Frame(32632, 0, 0, 1, 1, 10.0), "image")
 
 
+@pytest.mark.slow
 def test_the_real_grid_is_turned_around():
     found = sorted(SAFE.glob("*.SAFE/annotation/*-vv-*.xml"))
     if not found:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from typer.testing import CliRunner
 
 from jepa_core.cli import app
@@ -15,6 +16,8 @@ from jepa_core.stages import lost_output, read_record, size_of
 from jepa_core.store import Store
 from jepa_core.tables import SCENES, write_table
 from tests.jepa_core.remote.conftest import index
+
+pytestmark = pytest.mark.slow
 
 QUERY = "S1A_IW_GRDH_1SDV_20170614T165043_33UUP_4_0"
 SEARCH = ["search", "--patch", QUERY, "--to", "s2", "-k", "5"]

@@ -9,6 +9,8 @@ from jepa_core.remote.pull import pull
 from jepa_core.remote.push import push
 from tests.jepa_core.remote.roots import ALL, SCENE, held, write
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_root_that_changes_while_it_is_read_is_read_whole(machines, monkeypatch):
     one, two = machines

@@ -12,6 +12,8 @@ from jepa_core.remote.lease import leased
 from jepa_core.remote.session import read, write
 from tests.jepa_core.remote.conftest import run_python
 
+pytestmark = pytest.mark.slow
+
 HOLD = """
 import sys
 from jepa_core.remote import lease

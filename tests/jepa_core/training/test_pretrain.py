@@ -157,6 +157,7 @@ def shared(cut_store, pairs, tmp_path_factory):
     return done
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does_and_report_as_they_go(shared):
     (_, one, _), (store, two, rows) = shared[1], shared[2]
     assert len(rows) == len(two.history) == len(one.history) == 2
@@ -192,6 +193,7 @@ def test_a_stopped_run_can_be_finished_by_torchrun_and_its_model_is_taken(store,
     assert not any((store.root / "training").iterdir())
 
 
+@pytest.mark.slow
 def test_the_last_step_holds_a_search_among_labelled_validation_pairs(shared):
     last = shared[1][1].history[-1]
     directions = {f"probe_f1_{a}_to_{b}" for a in ("s1", "s2") for b in ("s1", "s2")}

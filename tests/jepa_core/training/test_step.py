@@ -98,6 +98,7 @@ def of_two_processes(tmp_path_factory):
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_processes_with_half_the_batch_each_equal_one_with_all_of_it(of_two_processes, case):
     expected = figures(case, Group(), None)

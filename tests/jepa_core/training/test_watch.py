@@ -48,6 +48,7 @@ def test_alignment_is_of_pairs_alone():
     assert "alignment_context" not in of(a, a, paired=False)
 
 
+@pytest.mark.slow
 def test_without_its_regulariser_crjepa_collapses_and_is_stopped_with_a_good_checkpoint(cache, tmp_path):  # noqa: F811
     model = built("crjepa", **UNREGULARISED)
     config = replace(

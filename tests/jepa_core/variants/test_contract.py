@@ -180,9 +180,9 @@ def test_sensors_of_a_method_that_knows_one_have_nothing_in_common(variant):
     [
         ("ijepa", "prediction", {"predictor_width": 64}),
         ("mae", "reconstruction", {"decoder_width": 64}),
-        ("rejepa", "prediction", {"predictor_width": 64}),
-        ("xjepa", "l2", {"predictor_width": 64}),
-        ("crjepa", "prediction", {}),
+        pytest.param("rejepa", "prediction", {"predictor_width": 64}, marks=pytest.mark.slow),
+        pytest.param("xjepa", "l2", {"predictor_width": 64}, marks=pytest.mark.slow),
+        pytest.param("crjepa", "prediction", {}, marks=pytest.mark.slow),
     ],
 )
 def test_it_overfits_eight_pairs(variant, term, changes):

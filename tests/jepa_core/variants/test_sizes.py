@@ -87,6 +87,7 @@ def test_parameters_are_those_of_the_parts():
     assert got.parameters_trainable == encoders + predictors + 32 * 32
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_for_every_variant_and_size_in_units_that_people_read():
     header, *rows, legend = printed().splitlines()
     assert [tuple(row.split()[:2]) for row in rows] == EVERY
