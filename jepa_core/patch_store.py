@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,17 @@ def _cutting(store: Store, sensor: Sensor) -> Path:
 def read_manifest(store: Store, sensor: Sensor) -> pd.DataFrame:
     """The sensor's manifest (schema `tables.SCENES`); empty before the first extraction."""
     path = store.patches(sensor) / "manifest.parquet"
-    return tables.read_table(path, tables.SCENES) if path.exists() else tables.table_of([], tables.SCENES)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return tables.table_of([], tables.SCENES)
+    return _manifest(path, (status.st_ino, status.st_size, status.st_mtime_ns)).copy()
+
+
+@lru_cache(8)
+def _manifest(path: Path, changes: tuple[int, ...]) -> pd.DataFrame:
+    """The file as it is since it changed last: pixels of single patches are read by it, thousands of times."""
+    return tables.read_table(path, tables.SCENES)
 
 
 def read_quarantine(store: Store, sensor: Sensor) -> pd.DataFrame:

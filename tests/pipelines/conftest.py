@@ -8,9 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from matplotlib.figure import Figure
 
+from jepa_core.store import Store
 from pipelines.definitions import ASSETS, CHECKS
 from pipelines.resources import Tracking, Workspace
+from tests.pipelines.chain import CHAIN, CONFIG, materialize
 from tests.pipelines.postgres_server import Server, programs, running
 from tests.synthetic import write_pairs
 
@@ -79,3 +82,30 @@ def root(indexed, tmp_path, monkeypatch):
 def instance(tmp_path):
     with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def base(synthetic_archive, tmp_path_factory):
+    """Archive, data root and instance after one whole run."""
+    root = tmp_path_factory.mktemp("chain")
+    archive = shutil.copytree(synthetic_archive, root / "archive")
+    workspace = Workspace(archive=str(archive), data=str(root / "data"))
+    instance = dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance")))
+    result = materialize(workspace, instance, CHAIN, CONFIG)
+    return workspace, instance, result
+
+
+@pytest.fixture
+def _undrawn(base, monkeypatch):
+    """Pictures are drawn in the whole run, which `base` is; they take longer than all else of a stage on few pairs."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **how: None)
+
+
+@pytest.fixture
+def workspace(base, tmp_path, _undrawn):
+    """A copy of the finished archive and data root, to be changed."""
+    source = Store.at(base[0].settings().data).root.parent
+    copy = shutil.copytree(source, tmp_path / "copy")
+    marker = copy / "data" / "root.json"
+    marker.write_text(json.dumps({"archive": str(copy / "archive")}))
+    return Workspace(archive=str(copy / "archive"), data=str(copy / "data"))

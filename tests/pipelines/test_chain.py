@@ -8,75 +8,14 @@ from dataclasses import replace
 import dagster as dg
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
-from jepa_core import atomic
 from jepa_core.catalog import current_model
-from jepa_core.evaluation.gate import write_reference
-from jepa_core.evaluation.report import read_report
-from jepa_core.evaluation.results import Search
 from jepa_core.index.sync import current_index, open_current
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.stages import read_record, size_of, write_record
-from jepa_core.store import Store
-from pipelines.assets.benchmarks import metric_name, search_name
 from pipelines.bootstrap import stale_upstream
-from pipelines.definitions import ASSETS, CHECKS, VARIANTS
-from pipelines.resources import Tracking, Workspace, tracking_uri
-
-CONFIG = {"ops": {"crjepa_model": {"config": {"epochs": 2}}}}
-CHAIN = [
-    "sentinel1_patches",
-    "sentinel2_patches",
-    "patch_pairs",
-    "crjepa_model",
-    "crjepa_descriptors",
-    "crjepa_index",
-    "crjepa_benchmark",
-]
-
-
-def materialize(workspace, instance, names, config=None, raise_on_error=True):
-    return dg.materialize(
-        [*ASSETS, *CHECKS],
-        selection=dg.AssetSelection.assets(*names),
-        instance=instance,
-        resources={"workspace": workspace, "tracking": Tracking()},
-        run_config=config if config is not None else {},
-        raise_on_error=raise_on_error,
-    )
-
-
-def metadata(result, name):
-    (event,) = result.asset_materializations_for_node(name)
-    return event.metadata
-
-
-@pytest.fixture(scope="module")
-def base(synthetic_archive, tmp_path_factory):
-    """Archive, data root and instance after one whole run."""
-    root = tmp_path_factory.mktemp("chain")
-    archive = shutil.copytree(synthetic_archive, root / "archive")
-    workspace = Workspace(archive=str(archive), data=str(root / "data"))
-    instance = dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance")))
-    result = materialize(workspace, instance, CHAIN, CONFIG)
-    return workspace, instance, result
-
-
-@pytest.fixture
-def _undrawn(base, monkeypatch):
-    """Pictures are drawn in the whole run, which `base` is; they take longer than all else of a stage on few pairs."""
-    monkeypatch.setattr(Figure, "savefig", lambda figure, file, **how: None)
-
-
-@pytest.fixture
-def workspace(base, tmp_path, _undrawn):
-    """A copy of the finished archive and data root, to be changed."""
-    source = Store.at(base[0].settings().data).root.parent
-    copy = shutil.copytree(source, tmp_path / "copy")
-    marker = copy / "data" / "root.json"
-    marker.write_text(json.dumps({"archive": str(copy / "archive")}))
-    return Workspace(archive=str(copy / "archive"), data=str(copy / "data"))
+from pipelines.resources import Workspace, tracking_uri
+from tests.pipelines.chain import CHAIN, CONFIG, materialize, metadata
 
 
 def test_every_stage_ran_every_check_passed_and_the_metadata_are_worth_looking_at(base):
@@ -91,11 +30,6 @@ def test_every_stage_ran_every_check_passed_and_the_metadata_are_worth_looking_a
     assert metadata(result, "patch_pairs")["pairs"].value == 24
     assert "data:image/png;base64," in metadata(result, "patch_pairs")["some_pairs"].value
     assert "data:image/png;base64," in metadata(result, "crjepa_model")["training"].value
-    table = metadata(result, "crjepa_benchmark")["results"].value
-    assert "S1 → S2, paired patch removed" in table
-    assert "| chance | random-vectors | band-statistics | thumbnail | pca | random-encoder |" in table
-    for picture in ("recall_by_rank_s1_s2", "best_queries_sentinel1_sentinel2"):
-        assert "data:image/png;base64," in metadata(result, "crjepa_benchmark")[picture].value
 
 
 def test_a_second_run_does_nothing_and_data_versions_stand(base):
@@ -127,135 +61,6 @@ def test_mlflow_holds_the_runs_linked_both_ways_with_curves_and_an_alias(base):
     files = {f.path for f in client.list_artifacts(run.info.run_id)}
     assert files == {"weights.safetensors", "model.json", "history.parquet"}
     assert metadata(result, "crjepa_model")["mlflow_run"].value.endswith(run.info.run_id)
-    (benchmark,) = client.search_runs([client.get_experiment_by_name("benchmarks").experiment_id])
-    report = read_report(workspace.store().benchmark("crjepa"))
-    for result in report.results:
-        name = search_name(result.search) + ("" if result.serves else f"/{result.head}_head")
-        for figure in result.figures:
-            assert benchmark.data.metrics[f"{metric_name(figure.metric)}/{name}"] == figure.value
-    assert benchmark.data.metrics["f1_a_at_5_chance/sentinel1_to_sentinel2/test/removed"] > 0
-    assert "f1_a_at_5_band-statistics/sentinel1_to_sentinel2/test/removed" in benchmark.data.metrics
-    assert "macro_mAP/linear_probe/sentinel2/10_percent_of_labels" in benchmark.data.metrics
-    files = {file.path for file in client.list_artifacts(benchmark.info.run_id)}
-    assert {"report.html", "report.json", "test-sentinel1-sentinel2-removed.parquet"} <= files
-    assert any(file.endswith(".png") for file in files)
-
-
-def test_the_report_says_what_the_training_cost(base):
-    store = base[0].store()
-    model = read_report(store.benchmark("crjepa")).model
-    made = read_record(store, "crjepa_model").summary
-    assert model.steps == made["steps"]
-    assert 0 < model.cost.parameters < made["parameters"]
-    history = pd.read_parquet(current_model(store, "crjepa").folder / "history.parquet")
-    assert model.training_seconds == pytest.approx(history["seconds"].sum())
-
-
-@pytest.mark.slow
-def test_a_benchmark_that_falls_under_the_stored_reference_fails_the_gate(base):
-    workspace, instance, _ = base
-    store = workspace.store()
-    report, path = read_report(store.benchmark("crjepa")), store.benchmark_reference("crjepa")
-
-    def gate():
-        result = materialize(workspace, instance, ["crjepa_benchmark"], None, False)
-        (found,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "benchmark_gate"]
-        return found
-
-    assert "no reference is stored" in gate().description
-    try:
-        write_reference(path, report)
-        assert gate().passed
-        raised = [replace(r, figures=tuple(replace(f, value=f.high + 0.01) for f in r.figures)) for r in report.results]
-        write_reference(path, replace(report, results=tuple(raised)))
-        fallen = gate()
-        assert not fallen.passed
-        assert fallen.severity == dg.AssetCheckSeverity.ERROR
-        assert "F1@5 (A) of S1 → S1" in fallen.description
-        write_reference(path, replace(report, data=replace(report.data, version="0" * 64)))
-        other = gate()
-        assert not other.passed
-        assert other.severity == dg.AssetCheckSeverity.WARN
-        assert "not comparable" in other.description
-        path.write_text("{")
-        damaged = gate()
-        assert not damaged.passed
-        assert path.name in damaged.description
-    finally:
-        path.unlink()
-
-
-@pytest.fixture(scope="module")
-def compared(base, tmp_path_factory):
-    """A copy of the finished run in which the other variants were trained for an epoch each, and compared."""
-    copy = shutil.copytree(Store.at(base[0].settings().data).root.parent, tmp_path_factory.mktemp("compared") / "copy")
-    (copy / "data" / "root.json").write_text(json.dumps({"archive": str(copy / "archive")}))
-    workspace = Workspace(archive=str(copy / "archive"), data=str(copy / "data"))
-    instance = dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("instance")))
-    others = [variant for variant in VARIANTS if variant != "crjepa"]
-    stages = [f"{variant}_{what}" for variant in others for what in ("model", "descriptors", "index", "benchmark")]
-    config = {"ops": {f"{variant}_model": {"config": {"epochs": 1}} for variant in others}}
-    result = materialize(workspace, instance, [*stages, "benchmark_comparison"], config)
-    return workspace, instance, result
-
-
-@pytest.mark.slow
-def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(compared):
-    workspace, _, result = compared
-    evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 4 * 5 + 1
-    assert all(e.passed for e in evaluations)
-    store = workspace.store()
-    lines = atomic.read_json(store.comparison / "report.json")["lines"]
-    kinds = {"ijepa": 1, "mae": 1, "rejepa": 1, "xjepa": 1, "crjepa": 2}
-    for variant in VARIANTS:
-        report = read_report(store.benchmark(variant))
-        serving = [result for result in report.results if result.serves]
-        assert len(report.results) == len(serving) * kinds[variant]
-        figures = [figure.value for result in serving for figure in result.figures]
-        assert [line["figures"][variant]["value"] for line in lines] == figures
-    table = metadata(result, "benchmark_comparison")["results"].value
-    assert "| ijepa | mae | rejepa | xjepa | crjepa | chance | band-statistics |" in table
-    assert "By ijepa, mae and rejepa each sensor is described apart" in (store.comparison / "report.html").read_text()
-
-
-@pytest.mark.slow
-def test_the_comparison_is_in_mlflow_beside_the_benchmarks(compared):
-    from mlflow import MlflowClient
-
-    workspace, _, result = compared
-    client = MlflowClient(tracking_uri(workspace.store()))
-    experiment = client.get_experiment_by_name("benchmarks").experiment_id
-    (run,) = client.search_runs([experiment], "tags.`dagster.asset` = 'benchmark_comparison'")
-    assert run.info.status == "FINISHED"
-    assert run.data.tags["dagster.run_id"] == result.run_id
-    name = "f1_a_at_5/sentinel2_to_sentinel1/test/removed"
-    for variant in VARIANTS:
-        results = read_report(workspace.store().benchmark(variant)).results
-        search = Search("test", "sentinel2", "sentinel1", "removed")
-        (found,) = [r for r in results if r.serves and r.search == search]
-        assert run.data.metrics[f"{name}/{variant}"] == found.figure("f1_a@5").value
-    assert f"{name}/chance" in run.data.metrics
-    files = {file.path for file in client.list_artifacts(run.info.run_id)}
-    assert {"report.html", "report.json"} <= files
-    assert metadata(result, "benchmark_comparison")["mlflow_run"].value.endswith(run.info.run_id)
-
-
-@pytest.mark.slow
-def test_a_second_comparison_does_nothing_and_one_that_was_changed_in_place_fails_its_check(compared):
-    workspace, instance, _ = compared
-    again = materialize(workspace, instance, ["benchmark_comparison"])
-    assert metadata(again, "benchmark_comparison")["did_work"].value is False
-    path = workspace.store().comparison / "report.json"
-    written = path.read_text()
-    path.write_text(written.replace('"mae": ', '"mea": '))
-    broken = materialize(workspace, instance, ["benchmark_comparison"], None, False)
-    (evaluation,) = broken.get_asset_check_evaluations()
-    assert not evaluation.passed
-    path.write_text(written[:-30])
-    repaired = materialize(workspace, instance, ["benchmark_comparison"])
-    assert metadata(repaired, "benchmark_comparison")["did_work"].value is True
-    assert path.read_text() == written
 
 
 def test_a_comparison_without_benchmarks_is_a_plain_error_with_the_command(workspace):
@@ -359,7 +164,6 @@ def test_another_setting_runs_the_stage_and_what_follows_and_nothing_before(work
         pytest.param("crjepa_model", "models/crjepa/*/weights.safetensors", marks=pytest.mark.slow),
         ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
         ("crjepa_index", "indexes/crjepa/*/segments/*/cross.vectors"),
-        pytest.param("crjepa_benchmark", "benchmarks/crjepa/report.json", marks=pytest.mark.slow),
     ],
 )
 def test_a_result_cut_short_is_made_again(workspace, stage, pattern):
@@ -378,7 +182,6 @@ def test_a_result_cut_short_is_made_again(workspace, stage, pattern):
         ("crjepa_model", "models/crjepa/*/weights.safetensors"),
         ("crjepa_descriptors", "descriptors/crjepa/*/sentinel2/*.parquet"),
         ("crjepa_index", "indexes/crjepa/*/segments/*/same.vectors"),
-        ("crjepa_benchmark", "benchmarks/crjepa/report.json"),
     ],
 )
 def test_a_result_that_was_changed_in_place_fails_its_check_and_the_reason_names_the_file(workspace, stage, pattern):

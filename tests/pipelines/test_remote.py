@@ -11,7 +11,7 @@ from jepa_core.store import Store
 from pipelines import faults
 from pipelines.resources import Workspace
 from tests.jepa_core.remote.conftest import address, server
-from tests.pipelines.test_chain import materialize, metadata
+from tests.pipelines.chain import materialize, metadata
 
 __all__ = ["address", "server"]
 
@@ -56,7 +56,8 @@ def test_a_fresh_machine_goes_on_where_another_ended(
 
 def test_a_server_that_is_down_fails_the_step_with_one_line(address, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    # What may pass is tried again after a minute in all.
+    # What may pass is tried again after a minute in all, and by the client after ten seconds each time.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr(faults, "FIRST_WAIT_S", 0.01)
     instance = dg.DagsterInstance.local_temp(str(tmp_path))
     result = materialize(Workspace(data=address), instance, ["patch_pairs"], raise_on_error=False)

@@ -74,7 +74,13 @@ def test_what_is_damaged_is_named_alone_and_mended(root, damage):
     assert code == 0
 
 
-@pytest.mark.parametrize("several", damages.TOGETHER.values(), ids=damages.TOGETHER)
+@pytest.mark.parametrize(
+    "several",
+    [
+        pytest.param(several, id=name, marks=[] if name == "bits and ends" else pytest.mark.slow)
+        for name, several in damages.TOGETHER.items()
+    ],
+)
 def test_mended_and_made_again_all_is_as_it_was(root, made, several, trained, synthetic_archive):
     for damage in several:
         damage(root)

@@ -24,6 +24,7 @@ def test_a_bucket_that_is_not_there(address):
 
 def test_a_server_that_is_down(address, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert "does not answer" in refused(address)
     assert "AWS_ENDPOINT_URL" in refused(address)
 
