@@ -66,9 +66,9 @@ def read_manifest(store: Store, sensor: Sensor) -> pd.DataFrame:
     path = store.patches(sensor) / "manifest.parquet"
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return tables.table_of([], tables.SCENES)
-    return _manifest(path, (status.st_ino, status.st_size, status.st_mtime_ns)).copy()
+    return _manifest(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)).copy()
 
 
 @lru_cache(8)
@@ -149,12 +149,12 @@ def read_patches(
         NotMaterializedError: nothing was extracted yet.
     """
     manifest = read_manifest(store, sensor)
+    if scenes is not None:
+        manifest = manifest[manifest["scene_id"].isin(scenes)]
     if manifest.empty:
         raise NotMaterializedError(
             f"no {sensor.name} patches in {store.root}. Run: dagster asset materialize --select {sensor.name}_patches"
         )
-    if scenes is not None:
-        manifest = manifest[manifest["scene_id"].isin(scenes)]
     root = store.patches(sensor)
     paths = [root / folder / "patches.parquet" for folder in manifest["folder"]]
     table = tables.read_tables(paths, tables.PATCHES, f"{sensor.name} patches", columns)

@@ -236,12 +236,24 @@ def read_tables(
         try:
             # Not by `pq.read_table`, which takes three times as long for a small file; there is one a scene.
             with pq.ParquetFile(path) as file:
-                parts.append(file.read(None if columns is None else list(columns), use_threads=len(paths) == 1))
-        except pyarrow.ArrowException as error:
+                part = file.read(None if columns is None else list(columns), use_threads=len(paths) == 1)
+        except (pyarrow.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                # The machine's: a disk that does not answer, too many open files.
+                raise
             raise InvalidTableError(
                 f"{path} is not readable as parquet ({error}); delete it and materialize again what wrote it"
             ) from error
-    table = pyarrow.concat_tables(parts).to_pandas()
+        # What is not there is left out without a word.
+        if lacking := set(columns or ()) - set(part.column_names):
+            raise InvalidTableError(
+                f"{path} has no column {', '.join(sorted(lacking))}; delete it and materialize again what wrote it"
+            )
+        parts.append(part)
+    try:
+        table = pyarrow.concat_tables(parts).to_pandas()
+    except pyarrow.ArrowException as error:
+        raise InvalidTableError(f"{what} do not go together ({error}); materialize them again") from error
     if columns is not None:
         # Checks between columns need all of them; the order is the caller's.
         schema = pa.DataFrameSchema({name: schema.columns[name] for name in columns}, strict=True, ordered=True)

@@ -119,7 +119,7 @@ def _newest_and_even(files: Sequence[Path]) -> list[int]:
     def written(position: int) -> int:
         try:
             return files[position].stat().st_mtime_ns
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             # It is read first, and the reader says what is missing.
             return sys.maxsize
 
@@ -142,7 +142,8 @@ def _index(variant: str) -> Callable[[Store], Finding]:
             manifest = read_manifest(store, sensor)
             whole &= index.count(sensor) == int(manifest["patches"].sum())
             # A patch is nearest to itself, or to others that look exactly like it; else the ids are mixed up.
-            ids = read_patches(store, sensor, ["patch_id"], {manifest["scene_id"].iloc[len(manifest) // 2]})["patch_id"]
+            scene = set(manifest["scene_id"].iloc[len(manifest) // 2 :][:1])
+            ids = read_patches(store, sensor, ["patch_id"], scene)["patch_id"]
             probe = str(ids.iloc[len(ids) // 2])
             vector = index.vector(probe, "same", sensor)
             hits = index.search(vector, index.model, "same", sensor, 3)

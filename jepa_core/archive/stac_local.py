@@ -1,10 +1,12 @@
 """STAC items in the archive's own folders."""
 
+import errno
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from jepa_core.sensors import Sensor
 _MAX_ITEM_BYTES = 8 << 20
 """A JSON file larger than this is no item."""
 
-_REMEMBERED = 1 << 16
-"""Files whose heads a process keeps, some hundred bytes each: it lists an archive for each sensor, and again."""
+_YOUNG_NS = 3_000_000_000
+"""A file that changed so lately may change again without its times or size telling: some systems count in seconds."""
+
+Changes = tuple[int, ...]
+"""Size, times and number of a file: other where the file is another."""
 
 
 def local_items(root: Path, sensor: Sensor, table: str) -> Iterator[Source]:
@@ -60,18 +65,23 @@ class _Head:
 
 _NO_ITEM = _Head("", ())
 
+_heads: dict[Path, tuple[Changes, _Head]] = {}
+"""Of files that this process has seen, a kilobyte each: it lists an archive for each sensor, and again and again."""
+
+_stamps: dict[Path, tuple[str, str]] = {}
+"""What the item's file and those of its assets were when the stamp was taken, and the stamp."""
+
 
 def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
     place = str(path.relative_to(root))
     try:
-        status = path.stat()
-        changes = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        changes = _changes(path)
         head = _head(path, changes)
         if head.sensor != sensor.name:
             return
         # As text: there are a dozen a scene, and to make paths of them takes longer than all else.
         local = [os.path.join(path.parent, local_text(href)) for href in head.links if not is_remote(href)]
-        stamp = _stamp(path, changes, tuple(tuple(stat_of(file)) for file in local))
+        stamp = _stamp(path, changes, [stat_of(file) for file in local])
     except (OSError, ValueError, RecursionError) as error:
         # Whose it is cannot be told: both sensors list it.
         broken = ArchiveError(f"{path} is not readable JSON: {error}")
@@ -81,28 +91,47 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         sensor,
         place,
         stamp,
-        partial(_read, path, root, sensor, place),
+        partial(_read, path, changes, root, sensor, place),
         remote=any(is_remote(href) for href in head.links),
         files=lambda: [path, *map(Path, local)],
     )
 
 
-@lru_cache(_REMEMBERED)
-def _head(path: Path, changes: tuple[int, ...]) -> _Head:
+def _changes(path: Path) -> Changes:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _is_young(changes: Changes) -> bool:
+    return time.time_ns() - max(changes[1:3]) < _YOUNG_NS
+
+
+def _head(path: Path, changes: Changes) -> _Head:
     """Of a JSON file, as it is since it changed last."""
-    if changes[0] > _MAX_ITEM_BYTES:
-        return _NO_ITEM
-    item = json.loads(path.read_bytes())
-    if not isinstance(item, Mapping) or item.get("type") != "Feature" or "stac_version" not in item:
-        return _NO_ITEM
-    found = sensor_of(item)
-    return _NO_ITEM if found is None else _Head(found.name, tuple(_links(item)))
+    known = _heads.get(path)
+    if known is not None and known[0] == changes:
+        return known[1]
+    head = _NO_ITEM
+    if changes[0] <= _MAX_ITEM_BYTES:
+        item = json.loads(path.read_bytes())
+        if isinstance(item, Mapping) and item.get("type") == "Feature" and "stac_version" in item:
+            found = sensor_of(item)
+            head = _NO_ITEM if found is None else _Head(found.name, tuple(_links(item)))
+    if not _is_young(changes):
+        _heads[path] = changes, head
+    return head
 
 
-@lru_cache(_REMEMBERED)
-def _stamp(path: Path, changes: tuple[int, ...], assets: tuple[tuple[int, ...], ...]) -> str:
+def _stamp(path: Path, changes: Changes, assets: list[list[int]]) -> str:
     """Of an item's text, and of the files that it names."""
-    return fingerprint([path.read_bytes().decode(errors="replace"), assets])
+    seen = fingerprint([changes, assets])
+    known = _stamps.get(path)
+    if known is not None and known[0] == seen:
+        return known[1]
+    stamp = fingerprint([path.read_bytes().decode(errors="replace"), assets])
+    if not _is_young(changes):
+        _stamps[path] = seen, stamp
+    return stamp
 
 
 def _links(item: Mapping[str, Any]) -> list[str]:
@@ -113,14 +142,19 @@ def _links(item: Mapping[str, Any]) -> list[str]:
     return [href for href in found if isinstance(href, str)]
 
 
-def _read(path: Path, root: Path, sensor: Sensor, place: str) -> Scene:
+def _read(path: Path, listed: Changes, root: Path, sensor: Sensor, place: str) -> Scene:
     def locate(href: str) -> str:
         if is_remote(href):
             return gdal_address(href)
         return str(local_path(href, path.parent, root, place))
 
     try:
-        item = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        changed = _changes(path) != listed
+        item = None if changed else json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise ArchiveError(f"{path} is not readable JSON: {error}") from error
+    if changed:
+        # A fault that passes: what it gave before stands until the next look, which lists it anew.
+        raise ArchiveError(f"{path} changed since it was listed") from OSError(errno.EAGAIN, "changed meanwhile")
     return read_item(item, sensor, locate, place)

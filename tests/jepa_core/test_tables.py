@@ -51,6 +51,21 @@ def test_a_missing_and_a_truncated_file_are_named(tmp_path):
         read_tables([good, bad], PAIRS, "both")
 
 
+def test_a_broken_footer_and_a_missing_column_are_named(tmp_path):
+    good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
+    write_table(pairs(), PAIRS, good)
+    written = good.read_bytes()
+    # The last eight bytes are the footer's length and the magic, which stay.
+    bad.write_bytes(written[:-60] + bytes(byte ^ 0xFF for byte in written[-60:-8]) + written[-8:])
+    with pytest.raises(InvalidTableError, match=r"bad\.parquet is not readable"):
+        read_tables([good, bad], PAIRS, "both")
+    pairs().drop(columns="cell_id").to_parquet(bad)
+    with pytest.raises(InvalidTableError, match=r"bad\.parquet has no column cell_id"):
+        read_tables([good, bad], PAIRS, "both", ["patch_a", "cell_id"])
+    with pytest.raises(InvalidTableError, match="both do not go together"):
+        read_tables([good, bad], PAIRS, "both")
+
+
 def test_one_patch_in_two_files_is_refused(tmp_path):
     for name in ("a", "b"):
         write_table(pairs(), PAIRS, tmp_path / name)

@@ -121,7 +121,8 @@ def compared(judged, tmp_path_factory):
 def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(compared):
     workspace, _, result = compared
     evaluations = result.get_asset_check_evaluations()
-    assert len(evaluations) == 4 * 5 + 1
+    # A model one, descriptors two, an index one, a benchmark two; and the comparison.
+    assert len(evaluations) == 4 * 6 + 1
     assert all(e.passed for e in evaluations)
     store = workspace.store()
     lines = atomic.read_json(store.comparison / "report.json")["lines"]
