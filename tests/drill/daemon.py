@@ -110,6 +110,8 @@ def _kill(daemon: psutil.Process, victim: str) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
+    # A large process takes a while to go, and counts as running until then: nobody would start it again.
+    psutil.wait_procs(victims, timeout=60)
 
 
 def _end(daemon: psutil.Process) -> None:
