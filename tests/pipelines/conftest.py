@@ -17,14 +17,6 @@ from tests.pipelines.chain import CHAIN, CONFIG, materialize
 from tests.pipelines.postgres_server import Server, programs, running
 from tests.synthetic import write_pairs
 
-OF_CRJEPA = [
-    "sentinel1_patches",
-    "sentinel2_patches",
-    "patch_pairs",
-    "crjepa_model",
-    "crjepa_descriptors",
-    "crjepa_index",
-]
 NO_TIME = {"ops": {"crjepa_model": {"config": {"epochs": 1}}}}
 
 
@@ -60,7 +52,7 @@ def indexed(tmp_path_factory):
     with dg.DagsterInstance.ephemeral() as instance:
         assert dg.materialize(
             [*ASSETS, *CHECKS],
-            selection=dg.AssetSelection.assets(*OF_CRJEPA),
+            selection=dg.AssetSelection.assets(*CHAIN),
             instance=instance,
             resources={"workspace": workspace, "tracking": Tracking()},
             run_config=NO_TIME,

@@ -13,7 +13,7 @@ from pipelines.definitions import defs
 from pipelines.resources import Workspace
 from pipelines.retraining import drift, drifted
 from pipelines.watch import new_acquisitions
-from tests.pipelines.conftest import OF_CRJEPA
+from tests.pipelines.chain import CHAIN
 from tests.synthetic import write_pairs
 
 JOB = "retrain_crjepa"
@@ -89,5 +89,5 @@ def test_drift_launches_a_training_once_a_week(root, instance):
 def test_the_job_has_all_that_follows_the_model(root, instance):
     names = {key.to_user_string() for key in defs.resolve_job_def(JOB).asset_layer.executable_asset_keys}
     assert names == {"crjepa_model", "crjepa_descriptors", "crjepa_index", "crjepa_benchmark"}
-    assert set(OF_CRJEPA[3:]) < names
+    assert set(CHAIN[3:]) < names
     assert new_acquisitions.job_name != JOB

@@ -17,7 +17,7 @@ from pipelines.definitions import defs
 from pipelines.reindex import REINDEX
 from pipelines.resources import Workspace
 from pipelines.watch import new_acquisitions, nightly
-from tests.pipelines.conftest import OF_CRJEPA
+from tests.pipelines.chain import CHAIN
 from tests.synthetic import write_pairs
 
 
@@ -58,7 +58,7 @@ def test_a_new_scene_is_taken_in_once_and_then_there_is_nothing_to_do(root, inst
     model = read_record(Store.at(root / "data"), "crjepa_model")
     write_pairs(root / "archive", 20)
     request = tick(instance)
-    assert [key.to_user_string() for key in request.asset_selection] == OF_CRJEPA
+    assert [key.to_user_string() for key in request.asset_selection] == CHAIN
     assert request.run_key is None
     assert request.tags["jepa/trigger"] == "sensor"
     assert request.tags["jepa/sentinel1"].endswith("-0")
@@ -77,16 +77,14 @@ def test_nothing_is_stale_in_dagster_s_eyes_after_a_run(root, instance):
     write_pairs(root / "archive", 20)
     launch(instance, tick(instance))
     resolver = CachingStaleStatusResolver(instance, defs.resolve_asset_graph(), LoadingContextForTest(instance))
-    assert {name: resolver.get_status(dg.AssetKey(name)) for name in OF_CRJEPA} == dict.fromkeys(
-        OF_CRJEPA, StaleStatus.FRESH
-    )
+    assert {name: resolver.get_status(dg.AssetKey(name)) for name in CHAIN} == dict.fromkeys(CHAIN, StaleStatus.FRESH)
 
 
 @pytest.mark.slow
 def test_the_job_without_any_selection_leaves_out_what_has_no_model(root, instance):
     write_pairs(root / "archive", 20)
     result = defs.resolve_job_def(REINDEX).execute_in_process(instance=instance)
-    assert {e.asset_key.to_user_string() for e in result.get_asset_materialization_events()} == set(OF_CRJEPA)
+    assert {e.asset_key.to_user_string() for e in result.get_asset_materialization_events()} == set(CHAIN)
 
 
 @pytest.mark.slow
@@ -96,7 +94,7 @@ def test_without_any_model_new_scenes_are_cut_and_paired(tmp_path, monkeypatch, 
     monkeypatch.setenv("JEPA_ARCHIVE", str(tmp_path / "archive"))
     monkeypatch.setenv("JEPA_DATA", str(tmp_path / "data"))
     request = tick(instance)
-    assert [key.to_user_string() for key in request.asset_selection] == OF_CRJEPA[:3]
+    assert [key.to_user_string() for key in request.asset_selection] == CHAIN[:3]
     launch(instance, request)
     assert tick(instance) == "nothing new in the archive, and nothing stale"
 
