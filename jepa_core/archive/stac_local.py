@@ -150,11 +150,10 @@ def _read(path: Path, listed: Changes, root: Path, sensor: Sensor, place: str) -
 
     try:
         text = path.read_bytes()
-        changed = _changes(path) != listed
-        item = None if changed else json.loads(text)
+        if _changes(path) != listed:
+            # A fault that passes: what it gave before stands until the next look, which lists it anew.
+            raise ArchiveError(f"{path} changed since it was listed") from OSError(errno.EAGAIN, "changed meanwhile")
+        item = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise ArchiveError(f"{path} is not readable JSON: {error}") from error
-    if changed:
-        # A fault that passes: what it gave before stands until the next look, which lists it anew.
-        raise ArchiveError(f"{path} changed since it was listed") from OSError(errno.EAGAIN, "changed meanwhile")
     return read_item(item, sensor, locate, place)
