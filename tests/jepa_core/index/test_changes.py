@@ -129,7 +129,7 @@ class Archive(RuleBasedStateMachine):
 
 @pytest.mark.usefixtures("small_sizes")
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(3, 15), pytest.param(30, 50, marks=pytest.mark.slow)], ids=["short", "long"]
+    ("examples", "steps"), [(3, 15), pytest.param(12, 40, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_nothing_is_lost_doubled_or_raised_from_the_dead(examples, steps):
     chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None, derandomize=True)
