@@ -11,6 +11,7 @@ import pandas as pd
 
 from jepa_core import atomic, retries, tables
 from jepa_core.archive.scene import ArchiveError
+from jepa_core.changes import Changes, changes_of
 from jepa_core.errors import NotMaterializedError
 from jepa_core.fingerprint import fingerprint
 from jepa_core.grid import Grid
@@ -65,14 +66,14 @@ def read_manifest(store: Store, sensor: Sensor) -> pd.DataFrame:
     """The sensor's manifest (schema `tables.SCENES`); empty before the first extraction."""
     path = store.patches(sensor) / "manifest.parquet"
     try:
-        status = path.stat()
+        changes = changes_of(path)
     except (FileNotFoundError, NotADirectoryError):
         return tables.table_of([], tables.SCENES)
-    return _manifest(path, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)).copy()
+    return _manifest(path, changes).copy()
 
 
 @lru_cache(8)
-def _manifest(path: Path, changes: tuple[int, ...]) -> pd.DataFrame:
+def _manifest(path: Path, changes: Changes) -> pd.DataFrame:
     """The file as it is since it changed last: pixels of single patches are read by it, thousands of times."""
     return tables.read_table(path, tables.SCENES)
 

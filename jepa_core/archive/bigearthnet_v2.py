@@ -15,6 +15,7 @@ from jepa_core.archive.bigearthnet_v1 import band_files
 from jepa_core.archive.nomenclature import to_ben19
 from jepa_core.archive.scene import ArchiveError, ReadyPatch
 from jepa_core.archive.times import parse_time
+from jepa_core.changes import Changes, changes_of
 from jepa_core.grid import Cell
 from jepa_core.sensors import SENTINEL1, Sensor
 from jepa_core.zones import is_utm
@@ -46,11 +47,11 @@ def read_table(path: Path) -> dict[str, Listed]:
     Raises:
         ArchiveError: it cannot be read, or lacks a column.
     """
-    return _read_table(path, path.stat().st_mtime_ns)
+    return _read_table(path, changes_of(path))
 
 
 @lru_cache(maxsize=2)
-def _read_table(path: Path, modified_ns: int) -> dict[str, Listed]:
+def _read_table(path: Path, changes: Changes) -> dict[str, Listed]:
     return {name: pair for pair in read_pairs(path) for name in (pair.patch, pair.partner)}
 
 

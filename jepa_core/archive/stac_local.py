@@ -14,6 +14,7 @@ from jepa_core.archive.addresses import gdal_address, is_remote, local_path, loc
 from jepa_core.archive.listing import fail, stat_of
 from jepa_core.archive.scene import ArchiveError, Scene, Source
 from jepa_core.archive.stac_item import read_item, sensor_of
+from jepa_core.changes import Changes, changes_of
 from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 
@@ -22,9 +23,6 @@ _MAX_ITEM_BYTES = 8 << 20
 
 _YOUNG_NS = 3_000_000_000
 """A file that changed so lately may change again without its times or size telling: some systems count in seconds."""
-
-Changes = tuple[int, ...]
-"""Size, times and number of a file: other where the file is another."""
 
 
 def local_items(root: Path, sensor: Sensor, table: str) -> Iterator[Source]:
@@ -75,7 +73,7 @@ _stamps: dict[Path, tuple[str, str]] = {}
 def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
     place = str(path.relative_to(root))
     try:
-        changes = _changes(path)
+        changes = changes_of(path)
         head = _head(path, changes)
         if head.sensor != sensor.name:
             return
@@ -95,11 +93,6 @@ def _local_item(path: Path, root: Path, sensor: Sensor) -> Iterator[Source]:
         remote=any(is_remote(href) for href in head.links),
         files=lambda: [path, *map(Path, local)],
     )
-
-
-def _changes(path: Path) -> Changes:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _is_young(changes: Changes) -> bool:
@@ -150,7 +143,7 @@ def _read(path: Path, listed: Changes, root: Path, sensor: Sensor, place: str) -
 
     try:
         text = path.read_bytes()
-        if _changes(path) != listed:
+        if changes_of(path) != listed:
             # A fault that passes: what it gave before stands until the next look, which lists it anew.
             raise ArchiveError(f"{path} changed since it was listed") from OSError(errno.EAGAIN, "changed meanwhile")
         item = json.loads(text)

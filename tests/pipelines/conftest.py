@@ -11,8 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from jepa_core.store import Store
-from pipelines.definitions import ASSETS, CHECKS
-from pipelines.resources import Tracking, Workspace
+from pipelines.resources import Workspace
 from tests.pipelines.chain import CHAIN, CONFIG, materialize
 from tests.pipelines.postgres_server import Server, programs, running
 from tests.synthetic import write_pairs
@@ -50,13 +49,7 @@ def indexed(tmp_path_factory):
     write_pairs(root / "archive", 16)
     workspace = Workspace(archive=str(root / "archive"), data=str(root / "data"))
     with dg.DagsterInstance.ephemeral() as instance:
-        assert dg.materialize(
-            [*ASSETS, *CHECKS],
-            selection=dg.AssetSelection.assets(*CHAIN),
-            instance=instance,
-            resources={"workspace": workspace, "tracking": Tracking()},
-            run_config=NO_TIME,
-        ).success
+        assert materialize(workspace, instance, CHAIN, NO_TIME).success
     return root
 
 

@@ -32,7 +32,11 @@ def judged(base):
 
 def test_the_report_and_its_pictures_are_in_dagster(judged):
     _, _, result = judged
-    assert all(e.passed for e in result.get_asset_check_evaluations())
+    evaluations = result.get_asset_check_evaluations()
+    assert {e.check_name for e in evaluations} == {"crjepa_benchmark_whole", "benchmark_gate"}
+    assert all(e.passed for e in evaluations)
+    assert metadata(result, "crjepa_benchmark")["did_work"].value is True
+    assert metadata(result, "crjepa_benchmark")["seconds"].value > 0
     table = metadata(result, "crjepa_benchmark")["results"].value
     assert "S1 → S2, paired patch removed" in table
     assert "| chance | random-vectors | band-statistics | thumbnail | pca | random-encoder |" in table

@@ -11,11 +11,11 @@ from jepa_core.store import Store
 from pipelines import faults
 from pipelines.resources import Workspace
 from tests.jepa_core.remote.conftest import address, server
-from tests.pipelines.chain import materialize, metadata
+from tests.pipelines.chain import CHAIN, materialize, metadata
 
 __all__ = ["address", "server"]
 
-PATCHES = ["sentinel1_patches", "sentinel2_patches", "patch_pairs"]
+PATCHES = CHAIN[:3]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 from jepa_core.archive import stac_local
 from jepa_core.archive.discover import Archive
 from jepa_core.archive.scene import ArchiveError
+from jepa_core.changes import changes_of
 from jepa_core.sensors import SENTINEL1
 from jepa_core.testing.plain_worlds import ConstantWorld
 from jepa_core.testing.stac_sentinel1 import write_sentinel1_rtc
@@ -44,9 +45,9 @@ def test_an_old_item_is_read_once_for_any_number_of_looks(item, old, monkeypatch
 
 
 def test_a_young_item_that_changes_at_its_size_and_time_is_seen(item, monkeypatch):
-    changes = stac_local._changes(item)
+    changes = changes_of(item)
     # As on a file system that counts in whole seconds.
-    monkeypatch.setattr(stac_local, "_changes", lambda path: changes)
+    monkeypatch.setattr(stac_local, "changes_of", lambda path: changes)
     (before,) = listed(item)
     item.write_text(item.read_text().replace("2023-08-15", "2023-08-16"))
     (after,) = listed(item)

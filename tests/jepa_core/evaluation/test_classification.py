@@ -72,8 +72,8 @@ def test_the_floor_is_what_random_scores_reach():
     found = classify(data, [{"sentinel2": {"same": unit(rng.normal(size=(300, 8)))}}])
     truth = data.labels[data.rows("test")]
     for average in ("micro", "macro"):
-        drawn = [average_precision_score(truth, rng.random(truth.shape), average=average) for _ in range(500)]
-        assert figure(found, "k-NN", 1.0, f"{average} mAP").chance == pytest.approx(np.mean(drawn), abs=0.008)
+        drawn = [average_precision_score(truth, rng.random(truth.shape), average=average) for _ in range(2000)]
+        assert figure(found, "k-NN", 1.0, f"{average} mAP").chance == pytest.approx(np.mean(drawn), abs=0.004)
 
 
 def test_several_seeds_give_each_value_and_their_mean():
