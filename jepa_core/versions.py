@@ -7,7 +7,7 @@ then: everything downstream is computed again, a trained model included.
 PATCHES = "2"
 PAIRS = "1"
 CACHE = "2"
-MODEL = {"ijepa": "1", "mae": "1", "rejepa": "1", "xjepa": "1", "crjepa": "2"}
+MODEL = {"ijepa": "1", "mae": "1", "rejepa": "1", "xjepa": "1", "crjepa": "2", "lejepa": "1"}
 DESCRIPTORS = "1"
 INDEX = "3"
 BENCHMARK = "4"

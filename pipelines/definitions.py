@@ -14,7 +14,7 @@ from pipelines.resources import Tracking, Workspace
 from pipelines.retraining import RETRAINING, drift
 from pipelines.watch import new_acquisitions, nightly
 
-VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa")
+VARIANTS = ("ijepa", "mae", "rejepa", "xjepa", "crjepa", "lejepa")
 
 ASSETS: list[dg.AssetsDefinition] = [sentinel1_patches, sentinel2_patches, patch_pairs]
 CHECKS: list[dg.AssetChecksDefinition] = ingest_checks()

@@ -14,3 +14,15 @@ def retrieval_head(width: int, hidden: Sequence[int], dimension: int) -> nn.Sequ
         layers += [nn.GELU()] if i else []
         layers += [nn.Linear(inputs, outputs)]
     return nn.Sequential(*layers)
+
+
+def view_head(width: int, hidden: Sequence[int], dimension: int) -> nn.Sequential:
+    """LeJEPA's projector: as `retrieval_head`, with batch norm before each GELU.
+
+    Without batch norm, in the stem and here, the same training is far behind (`docs/results.md`): at the start all
+    images' features are nearly one vector.
+    """
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise([width, *hidden]):
+        layers += [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.GELU()]
+    return nn.Sequential(*layers, nn.Linear([width, *hidden][-1], dimension))

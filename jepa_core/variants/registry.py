@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants import crjepa, ijepa, mae, rejepa, xjepa
+from jepa_core.variants import crjepa, ijepa, lejepa, mae, rejepa, xjepa
 from jepa_core.variants.variant import Variant
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ METHODS = {
     "rejepa": Method(rejepa.REJEPA, rejepa.REJEPAConfig, rejepa.SIZES, rejepa.RECIPES),
     "xjepa": Method(xjepa.XJEPA, xjepa.XJEPAConfig, xjepa.SIZES, xjepa.RECIPES),
     "crjepa": Method(crjepa.CRJEPA, crjepa.CRJEPAConfig, crjepa.SIZES, crjepa.RECIPES),
+    "lejepa": Method(lejepa.LeJEPA, lejepa.LeJEPAConfig, lejepa.SIZES, lejepa.RECIPES),
 }
 
 

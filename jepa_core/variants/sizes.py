@@ -72,6 +72,8 @@ def measured(variant: str, size: str, config: Any, sensors: tuple[Sensor, ...]) 
     # Tensors on the meta device have a shape and no values.
     with torch.device("meta"):
         model = registry.build(variant, config, {sensor.name: len(sensor.bands) for sensor in sensors}, seed=0)
+    # One image has no statistics for a batch norm.
+    model.eval()
     flops = {}
     for sensor in sensors:
         image = torch.empty(1, len(sensor.bands), config.input_size, config.input_size, device="meta")

@@ -81,6 +81,9 @@ class Variant(nn.Module, ABC):
     def encode(self, images: Mapping[str, Tensor], drawn: Mapping[str, Tensor]) -> Encoded:
         """What some images of a step give, each by itself: no image's rows depend on another image.
 
+        Batch norms are the exception: theirs are the statistics of the images that are encoded at once, so that a
+        method with them is normalised by parts where a batch is in parts.
+
         Args:
             images: normalised images of each sensor, (images, bands, y, x).
             drawn: rows of what was drawn, of these images, on their device.

@@ -13,6 +13,7 @@ PINNED = {
     "rejepa": ("1", "a6dadeb391a5"),
     "xjepa": ("1", "58bfb6f7816b"),
     "crjepa": ("2", "cb73b5195db7"),
+    "lejepa": ("1", "184e99f5d1d3"),
 }
 
 

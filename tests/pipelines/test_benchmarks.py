@@ -126,11 +126,11 @@ def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(co
     workspace, _, result = compared
     evaluations = result.get_asset_check_evaluations()
     # A model one, descriptors two, an index one, a benchmark two; and the comparison.
-    assert len(evaluations) == 4 * 6 + 1
+    assert len(evaluations) == 5 * 6 + 1
     assert all(e.passed for e in evaluations)
     store = workspace.store()
     lines = atomic.read_json(store.comparison / "report.json")["lines"]
-    kinds = {"ijepa": 1, "mae": 1, "rejepa": 1, "xjepa": 1, "crjepa": 2}
+    kinds = {"ijepa": 1, "mae": 1, "rejepa": 1, "xjepa": 1, "crjepa": 2, "lejepa": 2}
     for variant in VARIANTS:
         report = read_report(store.benchmark(variant))
         serving = [result for result in report.results if result.serves]
@@ -138,7 +138,7 @@ def test_the_chains_of_all_variants_lead_to_a_comparison_of_their_own_figures(co
         figures = [figure.value for result in serving for figure in result.figures]
         assert [line["figures"][variant]["value"] for line in lines] == figures
     table = metadata(result, "benchmark_comparison")["results"].value
-    assert "| ijepa | mae | rejepa | xjepa | crjepa | chance | band-statistics |" in table
+    assert "| ijepa | mae | rejepa | xjepa | crjepa | lejepa | chance | band-statistics |" in table
     assert "By ijepa, mae and rejepa each sensor is described apart" in (store.comparison / "report.html").read_text()
 
 

@@ -16,7 +16,7 @@ GRAPH = {
         {"ijepa_benchmark", "mae_benchmark", "rejepa_benchmark", "xjepa_benchmark", "crjepa_benchmark"},
     ),
 }
-for name in ("ijepa", "mae", "rejepa", "xjepa", "crjepa"):
+for name in ("ijepa", "mae", "rejepa", "xjepa", "crjepa", "lejepa"):
     GRAPH |= {
         f"{name}_model": ("pretraining", {"patch_pairs"}),
         f"{name}_descriptors": ("descriptors", {"sentinel1_patches", "sentinel2_patches", f"{name}_model"}),

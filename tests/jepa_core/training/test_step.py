@@ -10,7 +10,7 @@ import torch.multiprocessing as mp
 from jepa_core.training.group import Group
 from jepa_core.training.step import Step, _Encode
 from jepa_core.training.watch import TrainingError
-from tests.jepa_core.variants.small import CONFIGS, batch, built
+from tests.jepa_core.variants.small import CONFIGS, batch, built, steadied
 
 CASES = {
     **{variant: (variant, {}) for variant in CONFIGS},
@@ -27,7 +27,7 @@ PAIRS = 8
 def figures(case, group, micro_batch):
     """Loss, terms, sums and gradients of one step, in double precision so that they are exact."""
     variant, changes = CASES[case]
-    model = built(variant, **changes).double()
+    model = steadied(built(variant, **changes).double())
     step = Step(model, group, micro_batch, mixed_precision=True, steps=1)
     share = group.share(PAIRS)
     images = {name: values[share].double() for name, values in batch(PAIRS).items()}
@@ -47,7 +47,7 @@ def figures(case, group, micro_batch):
 def plain(case):
     """The same without `Step`: the loss of the batch in one piece, and autograd."""
     variant, changes = CASES[case]
-    model = built(variant, **changes).double()
+    model = steadied(built(variant, **changes).double())
     generator = torch.Generator().manual_seed(0)
     loss = model.training_loss({name: values.double() for name, values in batch(PAIRS).items()}, generator)
     loss.total.backward()

@@ -7,6 +7,7 @@ import torch
 from jepa_core.variants import registry
 from jepa_core.variants.crjepa import CRJEPAConfig
 from jepa_core.variants.ijepa import IJEPAConfig
+from jepa_core.variants.lejepa import LeJEPAConfig
 from jepa_core.variants.mae import MAEConfig
 from jepa_core.variants.rejepa import REJEPAConfig
 from jepa_core.variants.xjepa import XJEPAConfig
@@ -22,12 +23,23 @@ CONFIGS = {
     "rejepa": REJEPAConfig(**_ENCODER, **_PREDICTOR),
     "xjepa": XJEPAConfig(**_ENCODER, **_PREDICTOR, queries=3),
     "crjepa": CRJEPAConfig(**_ENCODER, predictor_depth=1, head_hidden=(16,), dimension=8, sigreg_slices=16),
+    "lejepa": LeJEPAConfig(
+        **_ENCODER, global_size=24, local_size=16, local_views=1, head_hidden=(16,), dimension=8, sigreg_slices=16
+    ),
 }
 
 
 def built(variant, seed=0, bands=None, **changes):
     """A small method with some fields of its config changed."""
     return registry.build(variant, replace(CONFIGS[variant], **changes), bands or BANDS, seed)
+
+
+def steadied(model):
+    """The same with batch norms that use what they have kept: then no image depends on those beside it."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.eval()
+    return model
 
 
 def batch(count=6, side=32, seed=0, bands=None):

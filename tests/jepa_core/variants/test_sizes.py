@@ -61,10 +61,15 @@ def test_flops_are_those_of_a_count_by_hand(records, variant, size, tokens):
     attention = 2 * 2 * tokens**2 * width * depth
     # Both heads, on the mean token.
     head = 0
-    if variant == "crjepa":
+    if variant in ("crjepa", "lejepa"):
         head = 2 * sum(2 * a * b for a, b in pairwise([width, *config.head_hidden, config.dimension]))
     for sensor, bands in BANDS.items():
         stem = 2 * tokens * bands * config.patch_size**2 * width
+        if variant == "lejepa":
+            # Four halvings with 3 x 3 convolutions, whose width doubles, and a last map of each token.
+            channels, side = [bands, width // 8, width // 4, width // 2, width], config.input_size
+            halved = [2 * 9 * a * b * (side // 2 ** (i + 1)) ** 2 for i, (a, b) in enumerate(pairwise(channels))]
+            stem = sum(halved) + 2 * tokens * width**2
         assert record["flops_per_image"][sensor] == stem + maps + attention + head
 
 
