@@ -28,7 +28,7 @@ demo: $(INSTALLED) ## The whole chain on real Sentinel pairs, then a search from
 	@echo "  MLflow    python -m pipelines.mlflow_ui --port 5000"
 	@echo "                                                   and open http://localhost:5000/#/experiments/1/runs"
 
-compare: $(INSTALLED) ## All five methods on the sample, each to its index, then side by side (about 10 minutes)
+compare: $(INSTALLED) ## All six methods on the sample, each to its index, then side by side (about 12 minutes)
 	$(ON_SAMPLE) $(BIN)/dagster asset materialize --select '*'
 	@echo
 	@echo "All methods side by side: data/benchmarks/comparison/report.html"

@@ -101,7 +101,10 @@ def test_several_seeds_of_random_weights_are_several_models(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--variant", "bert"], "no variant 'bert'; there are the methods ijepa, mae, rejepa, xjepa, crjepa, the "),
+        (
+            ["--variant", "bert"],
+            "no variant 'bert'; there are the methods ijepa, mae, rejepa, xjepa, crjepa, lejepa, the ",
+        ),
         (["--variant", "timm:no_such_model"], "no_such_model"),
         (["--variant", "crjepa"], "takes two sensors, not 1"),
         (["--variant", "mae", "--epochs", "0"], "cannot train for 0 epochs"),

@@ -67,7 +67,7 @@ def test_a_comparison_without_benchmarks_is_a_plain_error_with_the_command(works
     with dg.instance_for_test() as instance:
         result = materialize(workspace, instance, ["benchmark_comparison"], None, False)
         message = result.failure_data_for_node("benchmark_comparison").user_failure_data.description
-    needed = "ijepa_benchmark, mae_benchmark, rejepa_benchmark, xjepa_benchmark, crjepa_benchmark"
+    needed = "ijepa_benchmark, mae_benchmark, rejepa_benchmark, xjepa_benchmark, crjepa_benchmark, lejepa_benchmark"
     assert f"needs {needed}, which are not whole" in message
     assert "Run: dagster asset materialize --select '*benchmark_comparison'" in message
 

@@ -13,7 +13,14 @@ GRAPH = {
     "patch_pairs": ("ingest", {"sentinel1_patches", "sentinel2_patches"}),
     "benchmark_comparison": (
         "benchmarks",
-        {"ijepa_benchmark", "mae_benchmark", "rejepa_benchmark", "xjepa_benchmark", "crjepa_benchmark"},
+        {
+            "ijepa_benchmark",
+            "mae_benchmark",
+            "rejepa_benchmark",
+            "xjepa_benchmark",
+            "crjepa_benchmark",
+            "lejepa_benchmark",
+        },
     ),
 }
 for name in ("ijepa", "mae", "rejepa", "xjepa", "crjepa", "lejepa"):

@@ -23,4 +23,4 @@ def test_every_stage_of_the_job_takes_its_settings(tmp_path):
     for stage in reindex_stages():
         write_record(store, replace(RECORD, stage=stage.name, config={"no_such_field": 1}))
         assert last_settings(store, stage.name) == {}
-    assert len(RETRAINING) == 5
+    assert len(RETRAINING) == 6
