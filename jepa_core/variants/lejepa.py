@@ -18,6 +18,7 @@ from jepa_core.bounds import Count, Positive, Share
 from jepa_core.losses.sigreg import sigreg
 from jepa_core.losses.views import view_invariance
 from jepa_core.nn.conv_stem import ConvStem
+from jepa_core.nn.encoder import EncoderConfig
 from jepa_core.nn.head import view_head
 from jepa_core.nn.trunk import Trunk
 from jepa_core.nn.views import draw_crops, draw_lighting, render
@@ -30,26 +31,11 @@ KINDS = ("global", "local")
 
 
 @dataclass(frozen=True)
-class LeJEPAConfig:
-    """Sizes, views and weights; the defaults are size `paper`, a ViT-B/16 with LeJEPA's views."""
+class LeJEPAConfig(EncoderConfig):
+    """Sizes, views and weights; the defaults are size `paper`, a ViT-B/16 with LeJEPA's views.
 
-    input_size: Count = 224
-    """Side that images are resized to when they are described, pixels."""
-
-    patch_size: Count = 16
-    """Side of a token, pixels; a power of two."""
-
-    width: Count = 768
-    """Features of a token."""
-
-    depth: Count = 12
-    """Blocks of the trunk."""
-
-    heads: Count = 12
-    """Attention heads of the trunk."""
-
-    mlp_ratio: Positive = 4.0
-    """Hidden width of an MLP over the block's."""
+    The side of a token is a power of two.
+    """
 
     global_views: Count = 2
     """Large views of an image in each sensor; their mean is what all views are pulled to."""
