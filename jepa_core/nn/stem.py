@@ -34,7 +34,11 @@ class Stem(nn.Module):
 
     def resized(self, images: Tensor) -> Tensor:
         """Images at the network's size, (batch, bands, input_size, input_size), bilinearly."""
-        side = self.input_size
-        if images.shape[-2:] == (side, side):
-            return images
-        return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+        return resized(images, self.input_size)
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """Images of any size at `side` x `side` pixels, bilinearly; those that are so large already as they are."""
+    if images.shape[-2:] == (side, side):
+        return images
+    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

@@ -19,15 +19,13 @@ from jepa_core.losses.sigreg import sigreg
 from jepa_core.losses.views import view_invariance
 from jepa_core.nn.conv_stem import ConvStem
 from jepa_core.nn.encoder import EncoderConfig
-from jepa_core.nn.head import view_head
+from jepa_core.nn.head import retrieval_head
+from jepa_core.nn.stem import resized
 from jepa_core.nn.trunk import Trunk
 from jepa_core.nn.views import draw_crops, draw_lighting, render
 from jepa_core.training.config import TrainingConfig
 from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
-
-KINDS = ("global", "local")
-"""Large and small views."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,7 @@ class LeJEPA(Variant):
         self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
         self.purposes = ("same", "cross") if self.paired else ("same",)
         self.heads = nn.ModuleDict(
-            {purpose: view_head(c.width, c.head_hidden, c.dimension) for purpose in self.purposes}
+            {purpose: retrieval_head(c.width, c.head_hidden, c.dimension, batch_norm=True) for purpose in self.purposes}
         )
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
@@ -146,13 +144,11 @@ class LeJEPA(Variant):
     def encode(self, images: Mapping[str, Tensor], drawn: Mapping[str, Tensor]) -> Encoded:
         """Projections of all views of each image, large ones first."""
         c = self.config
-        sides = {"global": c.global_size, "local": c.local_size if c.local_views else None}
+        sides = {"global": c.global_size} | ({"local": c.local_size} if c.local_views else {})
         rows = {}
         for name in self.sensors:
             pooled = []
             for kind, side in sides.items():
-                if side is None:
-                    continue
                 views = render(images[name], drawn[f"{kind}_crops_{name}"], drawn[f"{kind}_lighting_{name}"], side)
                 pooled.append(self._pooled(views, name).reshape(len(images[name]), -1, c.width))
             every = torch.cat(pooled, dim=1)
@@ -191,10 +187,7 @@ class LeJEPA(Variant):
 
     def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """Each head over the mean of all tokens of the whole image."""
-        side = self.config.input_size
-        if images.shape[-2:] != (side, side):
-            images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
-        pooled = self._pooled(images, sensor)
+        pooled = self._pooled(resized(images, self.config.input_size), sensor)
         return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}
 
     def roles(self) -> Roles:
