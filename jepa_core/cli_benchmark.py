@@ -3,7 +3,7 @@
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,6 +48,13 @@ def benchmark(
     encoder_settings: Annotated[
         Path | None, typer.Option(help="TOML that says what a model of yours is given; see examples/encoders.")
     ] = None,
+    part: Annotated[
+        Literal["test", "val"],
+        typer.Option(
+            help="Split that is judged. Choose settings by `val`, whose reports lie apart in sets/DATASET/validation, "
+            "and look at `test` once."
+        ),
+    ] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Judge a method on a labelled set: retrieval, classification, cost, beside chance and baselines.
@@ -72,12 +79,14 @@ def benchmark(
             store = Store(home.root / "sets" / dataset)
             stack.enter_context(store.locked("benchmark", say))
             data, subject = _subject(store, data, variant, seed, epochs, settings, encoder_settings)
-            rivals = {} if variant in BASELINES else run_baselines(store, data, subject.encoder, archive)
-            report = run_benchmark(store.benchmark(subject.variant), data, subject, rivals, archive)
-            others = reported(store, report)
+            # Models are trained on the set as it is: the one that was chosen is there when the test split is judged.
+            reports, judged = (store.choosing, data.for_choosing()) if part == "val" else (store, data)
+            rivals = {} if variant in BASELINES else run_baselines(reports, judged, subject.encoder, archive)
+            report = run_benchmark(reports.benchmark(subject.variant), judged, subject, rivals, archive)
+            others = reported(reports, report)
             if len(others) > 1:
-                side_by_side(store, others)
-        kept = store.benchmark_reference(subject.variant)
+                side_by_side(reports, others)
+        kept = reports.benchmark_reference(subject.variant)
         held = gate(report, read_reference(kept)) if kept.exists() else None
     if held is not None:
         say("; ".join([f"{kept.name}: {held.message}", *held.fallen]))
@@ -85,10 +94,10 @@ def benchmark(
         typer.echo(json.dumps(to_json(report), indent=2))
     else:
         typer.echo(markdown_report(report))
-        typer.echo(f"\nThe whole report: {store.benchmark(subject.variant) / 'report.html'}")
+        typer.echo(f"\nThe whole report: {reports.benchmark(subject.variant) / 'report.html'}")
         if len(others) > 1:
             rest = ", ".join(name for name in others if name != subject.variant)
-            typer.echo(f"Beside {rest}: {store.comparison / 'report.html'}")
+            typer.echo(f"Beside {rest}: {reports.comparison / 'report.html'}")
     if held is not None and held.fallen:
         raise typer.Exit(1)
 

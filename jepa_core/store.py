@@ -115,6 +115,11 @@ class Store:
         """The latest benchmark report of a variant, or of a model by whatever name a user gave it."""
         return self.root / "benchmarks" / _file_name(variant)
 
+    @property
+    def choosing(self) -> "Store":
+        """Takes reports on the validation split, apart from those that count."""
+        return Store(self.root / "validation")
+
     def baseline(self, name: str, version: str) -> Path:
         """Report of a baseline that methods are held against."""
         return self.root / "baselines" / f"{name}-{short(version)}"

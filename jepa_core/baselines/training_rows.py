@@ -62,7 +62,7 @@ def training_features(
     Returns:
         (training rows, features).
     """
-    return np.concatenate([features(block, sensor) for block in _blocks(data, sensor)])
+    return np.concatenate([features(block, sensor) for block in training_blocks(data, sensor)])
 
 
 def training_statistics(data: LabelledSet, sensor: Sensor) -> dict[str, BandStatistics]:
@@ -71,10 +71,10 @@ def training_statistics(data: LabelledSet, sensor: Sensor) -> dict[str, BandStat
     Raises:
         StatisticsError: no valid pixel, a constant band, or values in another unit than the sensor's.
     """
-    return band_statistics(_blocks(data, sensor), sensor)
+    return band_statistics(training_blocks(data, sensor), sensor)
 
 
-def _blocks(data: LabelledSet, sensor: Sensor) -> Iterable[np.ndarray]:
+def training_blocks(data: LabelledSet, sensor: Sensor) -> Iterable[np.ndarray]:
     """Pixels of the training rows, with a bar that shows how far they are."""
     rows = training_rows(data)
     total = -(-len(rows) // _BLOCK)

@@ -1,11 +1,12 @@
 """What training and benchmark know of a set: images of one sensor or pairs of two, with labels and splits."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from jepa_core.errors import JepaError
+from jepa_core.fingerprint import fingerprint
 from jepa_core.sensors import Sensor
 
 SPLITS = ("train", "val", "test")
@@ -98,6 +99,24 @@ class LabelledSet:
         """Rows of some splits that have a class, ascending."""
         rows = self.rows(*splits)
         return np.asarray(rows[self.labels[rows].any(axis=1)])
+
+    def for_choosing(self) -> "LabelledSet":
+        """The same set judged on its validation split, for settings to be chosen by: no test row is in any split.
+
+        Raises:
+            DatasetError: it has no validation split.
+        """
+        if not (self.splits == "val").any():
+            raise DatasetError(f"{self.name} has no validation split to choose settings by")
+        return replace(
+            self,
+            version=fingerprint([self.version, "judged on val"]),
+            splits=np.where(self.splits == "test", "", np.where(self.splits == "val", "test", self.splits)),
+            notes=(
+                *self.notes,
+                "judged on the validation split, which settings are chosen by; no test row is in any figure",
+            ),
+        )
 
     def label_names(self, row: int) -> tuple[str, ...]:
         """Classes of a row."""

@@ -20,6 +20,7 @@ from jepa_core.evaluation.protocols import Vectors
 from jepa_core.evaluation.trained import trained_on
 from jepa_core.fingerprint import fingerprint
 from jepa_core.model import TrainedModel, load_model
+from jepa_core.nn.stem import StemKind
 from jepa_core.sensors import Sensor
 from jepa_core.store import Store
 from jepa_core.tables import HISTORY, read_table
@@ -166,9 +167,15 @@ def foreign_subject(
 
 
 def encoder_like(config: Any) -> ijepa.IJEPAConfig:
-    """A plain encoder with the tokens, width and depth of a method's config."""
+    """A plain encoder with the tokens, stem, width and depth of a method's config.
+
+    A stem whose windows overlap is taken for the nearest that a plain encoder has.
+    """
     same = ("input_size", "patch_size", "width", "depth", "heads", "mlp_ratio")
-    return replace(ijepa.SIZES["tiny"], **{name: getattr(config, name) for name in same})
+    stem: StemKind = getattr(config, "stem", "hmlp")
+    # The predictor is never used: as wide as the encoder it goes with any number of heads.
+    fields = {name: getattr(config, name) for name in same}
+    return replace(ijepa.SIZES["tiny"], stem=stem, predictor_width=config.width, **fields)
 
 
 def _of_models(models: Sequence[TrainedModel], vectors: Callable[[], Sequence[Vectors]]) -> Subject:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from jepa_core.bounds import Count, Positive
 from jepa_core.nn.initialise import initialise_vit
 from jepa_core.nn.masking import take
-from jepa_core.nn.stem import Stem
+from jepa_core.nn.stem import Stem, StemKind
 from jepa_core.nn.trunk import Trunk
 
 
@@ -36,21 +36,29 @@ class EncoderConfig:
     """Hidden width of an MLP over the block's."""
 
 
+@dataclass(frozen=True)
+class MaskedEncoderConfig(EncoderConfig):
+    """The same for methods that mask tokens."""
+
+    stem: StemKind = "linear"
+    """How a patch becomes a token. The papers' is linear; with several layers and batch norm retrieval is better by far
+    at the sizes that train in minutes or hours (`docs/results.md`)."""
+
+
 class Encoder(nn.Module):
     """ViT without class token, positions fixed by sines (Assran et al. 2023, appendix A)."""
 
-    def __init__(self, config: EncoderConfig, bands: int) -> None:
+    def __init__(self, config: MaskedEncoderConfig, bands: int) -> None:
         super().__init__()
         c = config
-        self.stem = Stem(bands, c.input_size, c.patch_size, c.width, learned_positions=False)
+        self.stem = Stem(bands, c.input_size, c.patch_size, c.width, c.stem, learned_positions=False)
         self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
         initialise_vit(self)
 
     @property
     def grid(self) -> tuple[int, int]:
         """Tokens along y and x."""
-        rows, columns = self.stem.embed.grid_size
-        return rows, columns
+        return self.stem.grid
 
     def forward(self, images: Tensor, seen: Tensor | None = None, present: Tensor | None = None) -> Tensor:
         """Features of an image's tokens, or of some of them.

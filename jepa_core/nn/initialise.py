@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from jepa_core.nn.patch_stem import PatchStem
 from jepa_core.nn.trunk import Trunk
 
 
@@ -10,7 +11,7 @@ def initialise_vit(network: nn.Module) -> None:
     """Weights of every linear map and convolution from a normal of 0.02, cut off; biases 0.
 
     The last map of each residual branch of a trunk is divided by sqrt(2 x its block's number), so that deep trunks
-    start near the identity (released I-JEPA code).
+    start near the identity (released I-JEPA code). `PatchStem` keeps its own.
     """
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
@@ -18,6 +19,8 @@ def initialise_vit(network: nn.Module) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     for module in network.modules():
+        if isinstance(module, PatchStem):
+            module.initialise()
         if isinstance(module, Trunk):
             _shrink_branches(module)
 

@@ -21,10 +21,10 @@ from jepa_core.nn.cross_predictor import CrossPredictor
 from jepa_core.nn.ema import follow, follower
 from jepa_core.nn.head import retrieval_head
 from jepa_core.nn.masking import random_mask, take
-from jepa_core.nn.stem import Stem
+from jepa_core.nn.stem import Stem, StemKind
 from jepa_core.nn.trunk import Trunk
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
 from jepa_core.vectors import Purpose
 
 ROUTES = ("aa", "bb", "ab", "ba")
@@ -61,6 +61,10 @@ class CRJEPAConfig:
 
     mlp_ratio: Positive = 4.0
     """Hidden width of an MLP over the block's. Not stated; 4 fits the published parameter count."""
+
+    stem: StemKind = "linear"
+    """How a patch becomes a token. The paper's is linear; with several layers and batch norm retrieval is better by far
+    at the sizes that train in minutes or hours (`docs/results.md`)."""
 
     predictor_depth: Count = 6
     """Blocks of each predictor."""
@@ -133,6 +137,7 @@ SIZES = {
     "tiny": CRJEPAConfig(
         input_size=120,
         patch_size=20,
+        stem="hmlp",
         width=128,
         depth=4,
         heads=4,
@@ -140,7 +145,7 @@ SIZES = {
         head_hidden=(256,),
     ),
     # 144 tokens of 100 m.
-    "small": CRJEPAConfig(input_size=120, patch_size=10, width=384, heads=6, predictor_depth=4),
+    "small": CRJEPAConfig(input_size=120, patch_size=10, stem="hmlp", width=384, heads=6, predictor_depth=4),
     "paper": CRJEPAConfig(),
 }
 
@@ -173,7 +178,10 @@ class CRJEPA(Variant):
         self.sensors = tuple(bands)
         self.tokens = (c.input_size // c.patch_size) ** 2
         self.stems = nn.ModuleDict(
-            {name: Stem(n, c.input_size, c.patch_size, c.width, learned_positions=True) for name, n in bands.items()}
+            {
+                name: Stem(count, c.input_size, c.patch_size, c.width, c.stem, learned_positions=True)
+                for name, count in bands.items()
+            }
         )
         trunks = self.sensors if c.separate_trunks else ("all",)
         self.trunks = nn.ModuleDict({name: Trunk(c.width, c.depth, c.heads, c.mlp_ratio) for name in trunks})
@@ -186,6 +194,7 @@ class CRJEPA(Variant):
         self.heads = nn.ModuleDict(
             {purpose: retrieval_head(c.width, c.head_hidden, c.dimension) for purpose in self.purposes}
         )
+        self.whitening = whitening_of(self.sensors, self.purposes, c.dimension)
         if c.target == "ema":
             self.target_stems = follower(self.stems)
             self.target_trunks = follower(self.trunks)
@@ -255,7 +264,7 @@ class CRJEPA(Variant):
             follow(self.target_stems, self.stems, momentum)
             follow(self.target_trunks, self.trunks, momentum)
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """Each head over the mean of all tokens. Pooling at test time is not stated; ours."""
         pooled = self._trunk(sensor)(self.stems[sensor](images)).mean(dim=1)
         return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}

@@ -14,7 +14,7 @@ from jepa_core.bounds import Count, Positive
 from jepa_core.losses.latent import latent_smooth_l1
 from jepa_core.nn.block_masking import block_masks
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder, EncoderConfig
+from jepa_core.nn.encoder import Encoder, MaskedEncoderConfig
 from jepa_core.nn.masking import mean_over, take
 from jepa_core.nn.narrow_predictor import NarrowPredictor
 from jepa_core.training.config import TrainingConfig
@@ -23,7 +23,7 @@ from jepa_core.variants.variant import Roles
 
 
 @dataclass(frozen=True)
-class IJEPAConfig(EncoderConfig):
+class IJEPAConfig(MaskedEncoderConfig):
     """Sizes and masks; the defaults are ViT-B/16 (size `paper`) and the released masks.
 
     Predictors have as many attention heads as the encoder.
@@ -56,6 +56,7 @@ SIZES = {
     "tiny": IJEPAConfig(
         input_size=120,
         patch_size=20,
+        stem="hmlp",
         width=128,
         depth=4,
         heads=4,
@@ -67,6 +68,7 @@ SIZES = {
     "small": IJEPAConfig(
         input_size=120,
         patch_size=10,
+        stem="hmlp",
         width=384,
         heads=6,
         predictor_width=192,
@@ -143,7 +145,7 @@ class IJEPANetwork(SensorNetwork):
         """The target encoder follows."""
         follow(self.target, self.encoder, momentum)
 
-    def describe(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         """Mean of all tokens of the target encoder, which the paper evaluates."""
         return self.target.pooled(images)
 

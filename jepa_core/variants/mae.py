@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from jepa_core.bounds import Count, Share
-from jepa_core.nn.encoder import Encoder, EncoderConfig
+from jepa_core.nn.encoder import Encoder, MaskedEncoderConfig
 from jepa_core.nn.initialise import initialise_vit
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.nn.positions import sine_positions
@@ -23,7 +23,7 @@ from jepa_core.variants.variant import Roles
 
 
 @dataclass(frozen=True)
-class MAEConfig(EncoderConfig):
+class MAEConfig(MaskedEncoderConfig):
     """Sizes and masks; the defaults are the paper's ViT-B/16 (size `paper`)."""
 
     decoder_width: Count = 512
@@ -45,10 +45,25 @@ class MAEConfig(EncoderConfig):
 
 SIZES = {
     "tiny": MAEConfig(
-        input_size=120, patch_size=20, width=128, depth=4, heads=4, decoder_width=64, decoder_depth=2, decoder_heads=4
+        input_size=120,
+        patch_size=20,
+        stem="hmlp",
+        width=128,
+        depth=4,
+        heads=4,
+        decoder_width=64,
+        decoder_depth=2,
+        decoder_heads=4,
     ),
     "small": MAEConfig(
-        input_size=120, patch_size=10, width=384, heads=6, decoder_width=256, decoder_depth=4, decoder_heads=8
+        input_size=120,
+        patch_size=10,
+        stem="hmlp",
+        width=384,
+        heads=6,
+        decoder_width=256,
+        decoder_depth=4,
+        decoder_heads=8,
     ),
     "paper": MAEConfig(),
 }
@@ -87,7 +102,7 @@ class MAENetwork(SensorNetwork):
         error = rows["reconstruction"].mean()
         return SensorLoss(error, {"reconstruction": error}, {"context": rows["context"]})
 
-    def describe(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         """Mean of all tokens, as the paper pools for fine-tuning without a class token."""
         return self.encoder.pooled(images)
 

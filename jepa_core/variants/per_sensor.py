@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
 from jepa_core.vectors import Purpose
 
 
@@ -45,7 +45,7 @@ class SensorNetwork(nn.Module, ABC):
         """What follows the optimiser's step."""
 
     @abstractmethod
-    def describe(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         """Unit vectors (batch, dimension)."""
 
     @abstractmethod
@@ -75,6 +75,7 @@ class PerSensor(Variant):
         super().__init__()
         self.config = config
         self.sensors = tuple(bands)
+        self.whitening = whitening_of(self.sensors, self.purposes, config.width)
         self.by_sensor = nn.ModuleDict({name: self.network(config, count) for name, count in bands.items()})
 
     @property
@@ -116,9 +117,9 @@ class PerSensor(Variant):
         for network in self.networks.values():
             network.after_step(momentum)
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """By the sensor's own network."""
-        return {"same": self.networks[sensor].describe(images)}
+        return {"same": self.networks[sensor].embed(images)}
 
     def roles(self) -> Roles:
         """Of all networks."""

@@ -18,7 +18,7 @@ from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
 from jepa_core.nn.block_masking import block_masks
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder, EncoderConfig
+from jepa_core.nn.encoder import Encoder, MaskedEncoderConfig
 from jepa_core.nn.masking import mean_over, random_mask, scatter, take
 from jepa_core.nn.narrow_predictor import NarrowPredictor
 from jepa_core.training.config import TrainingConfig
@@ -28,7 +28,7 @@ from jepa_core.variants.variant import Roles
 
 
 @dataclass(frozen=True)
-class REJEPAConfig(EncoderConfig):
+class REJEPAConfig(MaskedEncoderConfig):
     """Sizes and weights; the defaults fit the published parameter count (size `paper`).
 
     Predictors have as many attention heads as the encoder.
@@ -67,10 +67,12 @@ class REJEPAConfig(EncoderConfig):
 SIZES = {
     # 36 tokens: 120 pixels of 10 m in squares of 200 m. Trains in minutes on two CPU cores.
     "tiny": REJEPAConfig(
-        input_size=120, patch_size=20, width=128, depth=4, heads=4, predictor_width=64, predictor_depth=2
+        input_size=120, patch_size=20, stem="hmlp", width=128, depth=4, heads=4, predictor_width=64, predictor_depth=2
     ),
     # 144 tokens of 100 m.
-    "small": REJEPAConfig(input_size=120, patch_size=10, width=384, heads=6, predictor_width=192, predictor_depth=6),
+    "small": REJEPAConfig(
+        input_size=120, patch_size=10, stem="hmlp", width=384, heads=6, predictor_width=192, predictor_depth=6
+    ),
     "paper": REJEPAConfig(),
 }
 
@@ -156,7 +158,7 @@ class REJEPANetwork(SensorNetwork):
         """The target encoder follows."""
         follow(self.target, self.encoder, momentum)
 
-    def describe(self, images: Tensor) -> Tensor:
+    def embed(self, images: Tensor) -> Tensor:
         """Mean of all tokens of the target encoder, as in I-JEPA. Not known; ours."""
         return self.target.pooled(images)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Generator, Tensor, nn
 
+from jepa_core.nn.whitening import Whitening
 from jepa_core.vectors import PURPOSES, Purpose
 
 
@@ -61,6 +62,9 @@ class Variant(nn.Module, ABC):
 
     purposes: tuple[Purpose, ...] = PURPOSES
     """Kinds of search that it has descriptors of their own for; where it has one kind, that serves all."""
+
+    whitening: nn.ModuleDict
+    """By kind of search and sensor, as `whitening_of` makes it."""
 
     paired: bool = True
     """Whether row i of each sensor's images has to be of one pair."""
@@ -118,8 +122,8 @@ class Variant(nn.Module, ABC):
         """
 
     @abstractmethod
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Unit vectors to search with, all kinds from one pass of the encoder.
+    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """Unit vectors as the network gives them, all kinds from one pass of the encoder.
 
         Args:
             images: normalised, (batch, bands, y, x).
@@ -128,6 +132,14 @@ class Variant(nn.Module, ABC):
         Returns:
             By kind, in the order of `purposes`: (batch, dimension), unit norm.
         """
+
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """Unit vectors to search with: those of `embed`, whitened once the method is trained.
+
+        Args and result are those of `embed`.
+        """
+        embedded = self.embed(images, sensor)
+        return {purpose: self.whitening[f"{purpose}_{sensor}"](vectors) for purpose, vectors in embedded.items()}
 
     @abstractmethod
     def roles(self) -> Roles:
@@ -140,3 +152,8 @@ class Variant(nn.Module, ABC):
     def independent(self) -> Sequence[nn.Module]:
         """Parts that share no parameter and no loss; their gradients are clipped apart."""
         return [self]
+
+
+def whitening_of(sensors: Sequence[str], purposes: Sequence[Purpose], dimension: int) -> nn.ModuleDict:
+    """A whitening for each kind of search and sensor, named `same_sentinel1` and the like; they change nothing yet."""
+    return nn.ModuleDict({f"{purpose}_{sensor}": Whitening(dimension) for purpose in purposes for sensor in sensors})

@@ -17,16 +17,16 @@ from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.psa import normalised_factor, psa_distance, shrinkage_factor
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder, EncoderConfig
+from jepa_core.nn.encoder import Encoder, MaskedEncoderConfig
 from jepa_core.nn.forecaster import Forecaster
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
 from jepa_core.vectors import Purpose
 
 
 @dataclass(frozen=True)
-class XJEPAConfig(EncoderConfig):
+class XJEPAConfig(MaskedEncoderConfig):
     """Sizes and weights; the defaults fit the published parameter count (size `paper`).
 
     Predictors have as many attention heads as the encoder.
@@ -86,10 +86,20 @@ class XJEPAConfig(EncoderConfig):
 SIZES = {
     # 36 tokens: 120 pixels of 10 m in squares of 200 m. Trains in minutes on two CPU cores.
     "tiny": XJEPAConfig(
-        input_size=120, patch_size=20, width=128, depth=4, heads=4, predictor_width=64, predictor_depth=2, queries=4
+        input_size=120,
+        patch_size=20,
+        stem="hmlp",
+        width=128,
+        depth=4,
+        heads=4,
+        predictor_width=64,
+        predictor_depth=2,
+        queries=4,
     ),
     # 144 tokens of 100 m.
-    "small": XJEPAConfig(input_size=120, patch_size=10, width=384, heads=6, predictor_width=192, predictor_depth=6),
+    "small": XJEPAConfig(
+        input_size=120, patch_size=10, stem="hmlp", width=384, heads=6, predictor_width=192, predictor_depth=6
+    ),
     "paper": XJEPAConfig(),
 }
 
@@ -122,6 +132,7 @@ class XJEPA(Variant):
             raise ValueError(f"X-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
         c = self.config = config
         self.sensors = tuple(bands)
+        self.whitening = whitening_of(self.sensors, self.purposes, c.width)
         self.paired = c.pairing == "paired"
         encoders = {name: Encoder(c, count) for name, count in bands.items()}
         self.grid = encoders[self.sensors[0]].grid
@@ -217,7 +228,7 @@ class XJEPA(Variant):
             # A hundred steps' memory: the target's own momentum, near 1, would keep the identity for ever. Ours.
             self.covariance.lerp_(latest, 0.01)
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """Mean of all tokens of the sensor's target encoder. Not known; ours, as in I-JEPA."""
         return {"cross": self._target(sensor).pooled(images)}
 

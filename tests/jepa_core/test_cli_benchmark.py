@@ -65,6 +65,25 @@ def test_a_method_is_trained_judged_and_put_beside_baselines_and_others(run, tmp
 
 
 @pytest.mark.slow
+def test_settings_are_chosen_on_the_validation_split_and_the_same_model_is_judged_on_the_test_split(run, tmp_path):
+    train = ("--variant", "mae", "--epochs", "1", *run.settings, "--json")
+    chosen = run(*train, "--part", "val")
+    assert chosen.exit_code == 0, chosen.output
+    chosen = from_json(json.loads(chosen.stdout), "standard output")
+    data = labelled_set(rows=80, sensors=(SENTINEL2,))
+    assert chosen.data.labelled["test"] == len(data.labelled_rows("val"))
+    assert chosen.data.labelled["val"] == 0
+    assert "judged on the validation split" in chosen.data.notes[-1]
+    reports = tmp_path / "data/sets/drawn-s2"
+    assert (reports / "validation/benchmarks/mae/report.html").exists()
+    assert not (reports / "benchmarks").exists()
+
+    counted = from_json(json.loads(run(*train).stdout), "standard output")
+    assert counted.model.models == chosen.model.models
+    assert counted.model.training_seconds == chosen.model.training_seconds
+    assert counted.data.labelled["test"] == len(data.labelled_rows("test"))
+
+
 def test_a_baseline_is_a_variant_too_and_gets_pictures_when_asked_for_by_name(run, tmp_path):
     folder = tmp_path / "data/sets/drawn-s2/benchmarks/band-statistics"
     assert run("--variant", "timm:test_vit").exit_code == 0

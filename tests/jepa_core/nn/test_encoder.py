@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from jepa_core.nn.ema import follow, follower
-from jepa_core.nn.encoder import Encoder, EncoderConfig
+from jepa_core.nn.encoder import Encoder, MaskedEncoderConfig
 from jepa_core.nn.forecaster import Forecaster
 from jepa_core.nn.narrow_predictor import NarrowPredictor
 from jepa_core.nn.positions import sine_positions
@@ -16,7 +16,7 @@ from jepa_core.nn.stem import Stem
 def encoder():
     torch.manual_seed(0)
     return Encoder(
-        EncoderConfig(input_size=32, patch_size=8, width=32, depth=3, heads=2, mlp_ratio=2.0), bands=3
+        MaskedEncoderConfig(input_size=32, patch_size=8, width=32, depth=3, heads=2, mlp_ratio=2.0), bands=3
     ).eval()
 
 
@@ -72,7 +72,7 @@ def test_random_weights_are_narrow_and_deep_branches_start_smaller(encoder):
 
 def test_images_of_another_size_are_brought_to_the_network_s(encoder):
     assert encoder(torch.randn(2, 3, 50, 50)).shape == (2, 16, 32)
-    stem = Stem(3, 32, 8, 16, learned_positions=True)
+    stem = Stem(3, 32, 8, 16, "linear", learned_positions=True)
     constant = torch.full((1, 3, 20, 20), 2.0)
     torch.testing.assert_close(stem.resized(constant), torch.full((1, 3, 32, 32), 2.0))
 

@@ -63,14 +63,22 @@ def test_flops_are_those_of_a_count_by_hand(records, variant, size, tokens):
     head = 0
     if variant in ("crjepa", "lejepa"):
         head = 2 * sum(2 * a * b for a, b in pairwise([width, *config.head_hidden, config.dimension]))
+    # Each kind of descriptor goes through a square matrix.
+    dimension = config.dimension if variant in ("crjepa", "lejepa") else width
+    whitening = 2 * dimension**2 * (2 if variant in ("crjepa", "lejepa") else 1)
     for sensor, bands in BANDS.items():
         stem = 2 * tokens * bands * config.patch_size**2 * width
+        if size == "tiny":
+            # Windows of 2, 2 and 5 pixels, a quarter of the width in between.
+            channels, left = [bands, width // 4, width // 4, width], [60, 30, 6]
+            windows = zip(pairwise(channels), (2, 2, 5), left, strict=True)
+            stem = sum(2 * a * b * side**2 * places**2 for (a, b), side, places in windows)
         if variant == "lejepa":
             # Four halvings with 3 x 3 convolutions, whose width doubles, and a last map of each token.
             channels, side = [bands, width // 8, width // 4, width // 2, width], config.input_size
             halved = [2 * 9 * a * b * (side // 2 ** (i + 1)) ** 2 for i, (a, b) in enumerate(pairwise(channels))]
             stem = sum(halved) + 2 * tokens * width**2
-        assert record["flops_per_image"][sensor] == stem + maps + attention + head
+        assert record["flops_per_image"][sensor] == stem + maps + attention + head + whitening
 
 
 def test_parameters_are_those_of_the_parts():

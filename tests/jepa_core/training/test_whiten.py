@@ -1,0 +1,84 @@
+"""The fit of what evens out descriptors."""
+
+import numpy as np
+import pytest
+import torch
+
+from jepa_core.training.whiten import whiten, whitening_matrix
+from tests.jepa_core.variants.small import BANDS, CONFIGS, batch, built
+
+IMAGES = batch(count=40)
+
+
+def blocks(images=IMAGES):
+    return {name: (part.numpy() for part in values.split(16)) for name, values in images.items()}
+
+
+def described(model, images=IMAGES):
+    with torch.no_grad():
+        return {name: model.describe(values, name) for name, values in images.items()}
+
+
+def test_the_matrix_is_the_root_of_the_inverse_of_a_covariance_that_is_known():
+    rng = np.random.default_rng(0)
+    turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    deviations = np.array([4.0, 2.0, 1.0])
+    vectors = rng.normal(size=(200_000, 3)) * deviations @ turned.T
+    got = whitening_matrix(vectors - vectors.mean(axis=0))
+    # The largest variance keeps its length; each has 1 % of it added.
+    wanted = (turned * np.sqrt(1.01 / (deviations**2 / 16 + 0.01))) @ turned.T
+    np.testing.assert_allclose(got, wanted, atol=0.02)
+
+
+def test_few_vectors_are_evened_out_less_than_many_and_equal_ones_not_at_all():
+    rng = np.random.default_rng(0)
+    deviations = np.linspace(3, 1, 64)
+
+    def stretch(count):
+        vectors = rng.normal(size=(count, 64)) * deviations
+        stretched = np.linalg.eigvalsh(whitening_matrix(vectors - vectors.mean(axis=0)))
+        return stretched[-1] / stretched[0]
+
+    # The deviations' own ratio is 3; what a covariance of 8 vectors seems to say is without end.
+    assert stretch(8) < 2.5 < stretch(20_000) < 3.2
+    assert np.array_equal(whitening_matrix(np.zeros((5, 3))), np.eye(3))
+
+
+@pytest.mark.parametrize("variant", CONFIGS)
+def test_every_kind_of_descriptor_of_every_sensor_is_centred_by_its_own_mean(variant):
+    model = built(variant).eval()
+    whiten(model, blocks())
+    for name in BANDS:
+        with torch.no_grad():
+            embedded = model.embed(IMAGES[name], name)
+        for purpose, vectors in embedded.items():
+            torch.testing.assert_close(
+                model.whitening[f"{purpose}_{name}"].mean, vectors.mean(dim=0), rtol=0, atol=1e-5
+            )
+
+
+@pytest.mark.parametrize("variant", ["crjepa", "xjepa", "ijepa"])
+def test_what_is_compared_across_sensors_has_one_matrix_and_what_is_not_has_one_a_sensor(variant):
+    model = built(variant).eval()
+    whiten(model, blocks())
+    for purpose in model.purposes:
+        one, other = (model.whitening[f"{purpose}_{name}"].matrix for name in BANDS)
+        assert torch.equal(one, other) == (purpose == "cross")
+
+
+def test_descriptors_spread_over_more_directions_than_before():
+    model = built("mae").eval()
+    before = described(model)["sentinel2"]["same"]
+    whiten(model, blocks())
+    after = described(model)["sentinel2"]["same"]
+    assert (before @ before.T).mean() > 0.9
+    assert abs((after @ after.T).mean().item()) < 0.1
+
+
+def test_the_mode_and_the_norms_of_a_method_are_left_as_they_were():
+    model = built("ijepa", stem="hmlp").train()
+    kept = {name: values.clone() for name, values in model.state_dict().items() if "running" in name}
+    assert kept
+    whiten(model, blocks())
+    assert model.training
+    assert all(torch.equal(model.state_dict()[name], values) for name, values in kept.items())
