@@ -39,10 +39,10 @@ def benchmark(
         int | None, typer.Option(help="Of a method: passes over the training split, instead of the size's.")
     ] = None,
     settings: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             help="Of a method or a baseline: TOML with size, processes and tables [model] and [recipe]; see "
-            "examples/benchmarks."
+            "examples/benchmarks. Given several times: what a later file says goes first."
         ),
     ] = None,
     encoder_settings: Annotated[
@@ -78,7 +78,7 @@ def benchmark(
         with changed_store(scopes.of_set(dataset), bound=False) as home, ExitStack() as stack:
             store = Store(home.root / "sets" / dataset)
             stack.enter_context(store.locked("benchmark", say))
-            data, subject = _subject(store, data, variant, seed, epochs, settings, encoder_settings)
+            data, subject = _subject(store, data, variant, seed, epochs, settings or [], encoder_settings)
             # Models are trained on the set as it is: the one that was chosen is there when the test split is judged.
             reports, judged = (store.choosing, data.for_choosing()) if part == "val" else (store, data)
             rivals = {} if variant in BASELINES else run_baselines(reports, judged, subject.encoder, archive)
@@ -132,7 +132,7 @@ def _subject(
     variant: str,
     seeds: "Sequence[int] | None",
     epochs: int | None,
-    settings: Path | None,
+    settings: "Sequence[Path]",
     encoder_settings: Path | None,
 ) -> "tuple[LabelledSet, Subject]":
     """The subject, and the set with the sensors that it knows.
@@ -151,7 +151,7 @@ def _subject(
 
     options = {
         "--epochs": epochs,
-        "--settings": settings,
+        "--settings": settings or None,
         "--encoder-settings": encoder_settings,
         "--seed": seeds or None,
     }

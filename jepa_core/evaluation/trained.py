@@ -1,6 +1,7 @@
 """A method trained on a labelled set, once: the same set, settings and code give the model that is there."""
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,28 +43,31 @@ def trained_on(store: Store, data: LabelledSet, choice: Choice) -> Pretrained:
     return pretrain(store, choice, data, run)
 
 
-def read_choice(variant: str, seed: int, epochs: int | None, settings: Path | None) -> Choice:
-    """A choice from a settings file.
+def read_choice(variant: str, seed: int, epochs: int | None, settings: Sequence[Path]) -> Choice:
+    """A choice from settings files.
 
     Args:
         variant: name of the method.
         seed: of the run.
         epochs: instead of the recipe's.
-        settings: TOML with `size`, `processes` and the tables `model` and `recipe`, all of them optional; None for the
-            size `tiny` as it is.
+        settings: TOML with `size`, `processes` and the tables `model` and `recipe`, all of them optional; what a later
+            file says goes before what an earlier one says. None for the size `tiny` as it is.
 
     Raises:
         UnknownNameError: a field that there is not; the message lists those there are.
         ConfigError: a value that a field cannot hold, or no TOML.
     """
     choice = Choice(variant, seed=seed, epochs=epochs)
-    if settings is None:
-        return choice
-    try:
-        fields = tomllib.loads(settings.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{settings} is not TOML: {error}") from error
-    for name in fields:
-        if name not in _FIELDS:
-            raise UnknownNameError(f"{settings} has a field {name!r}; known are {', '.join(_FIELDS)}")
-    return registry.changed(choice, fields, str(settings))
+    for file in settings:
+        try:
+            fields = tomllib.loads(file.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{file} is not TOML: {error}") from error
+        for name, value in fields.items():
+            if name not in _FIELDS:
+                raise UnknownNameError(f"{file} has a field {name!r}; known are {', '.join(_FIELDS)}")
+            earlier = getattr(choice, name)
+            if isinstance(value, dict) and isinstance(earlier, Mapping):
+                fields[name] = {**earlier, **value}
+        choice = registry.changed(choice, fields, str(file))
+    return choice

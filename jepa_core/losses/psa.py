@@ -7,6 +7,8 @@ is its width, as the identity's; this and the two ways to an M are ours. M is gi
 import torch
 from torch import Tensor
 
+from jepa_core.device import in_full
+
 
 def normalised_factor(factor: Tensor) -> Tensor:
     """Scales a factor so that the trace of its M is the width.
@@ -76,6 +78,5 @@ def psa_distance(delta: Tensor, factor: Tensor) -> Tensor:
             f"expected (batch, tokens, width) and (width, width), got {tuple(delta.shape)} and {tuple(factor.shape)}"
         )
     delta = delta.to(torch.promote_types(delta.dtype, torch.float32))
-    # Mixed precision would take the product in bfloat16 whatever its factors are.
-    with torch.autocast(delta.device.type, enabled=False):
+    with in_full(delta):
         return torch.sqrt((delta @ factor.to(delta)).square().mean(dim=-1) + 1e-6).mean(dim=-1)

@@ -11,6 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from jepa_core.sensors import SENSORS, Sensor
 from jepa_core.variants import registry
 
+_BATCH = 16
+"""Images that a training step is counted with."""
+
 
 @dataclass(frozen=True)
 class VariantSize:
@@ -51,6 +54,10 @@ class VariantSize:
     """By sensor name: of describing one image for all kinds of search, 2 a multiply-add. Matrix products, attention
     included, and convolutions are counted; norms, activations and the resizing of images are not."""
 
+    training_flops_per_image: int
+    """Of a training step, forward and backward, over an image of each sensor; counted likewise, with one draw of masks.
+    """
+
 
 def variant_sizes() -> Iterator[VariantSize]:
     """Every method in every size, in the registry's order, measured as they are asked for."""
@@ -72,13 +79,20 @@ def measured(variant: str, size: str, config: Any, sensors: tuple[Sensor, ...]) 
     # Tensors on the meta device have a shape and no values.
     with torch.device("meta"):
         model = registry.build(variant, config, {sensor.name: len(sensor.bands) for sensor in sensors}, seed=0)
+    batch = {
+        sensor.name: torch.empty(_BATCH, len(sensor.bands), config.input_size, config.input_size, device="meta")
+        for sensor in sensors
+    }
+    with torch.enable_grad(), FlopCounterMode(display=False) as counter:
+        loss = model.training_loss(batch, torch.Generator().manual_seed(0))
+        loss.total.backward()  # type: ignore[no-untyped-call]
+    training = counter.get_total_flops() // _BATCH
     # One image has no statistics for a batch norm.
     model.eval()
     flops = {}
     for sensor in sensors:
-        image = torch.empty(1, len(sensor.bands), config.input_size, config.input_size, device="meta")
         with FlopCounterMode(display=False) as counter:
-            model.describe(image, sensor.name)
+            model.describe(batch[sensor.name][:1], sensor.name)
         flops[sensor.name] = counter.get_total_flops()
     roles = model.roles()
     return VariantSize(
@@ -93,6 +107,7 @@ def measured(variant: str, size: str, config: Any, sensors: tuple[Sensor, ...]) 
         parameters_trainable=sum(p.numel() for p in model.parameters() if p.requires_grad),
         parameters_paper=model.paper_parameters(),
         flops_per_image=flops,
+        training_flops_per_image=training,
     )
 
 

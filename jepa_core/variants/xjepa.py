@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from jepa_core.bounds import Count, Positive, Share, Weight
+from jepa_core.device import in_full
 from jepa_core.losses.latent import latent_mse
 from jepa_core.losses.psa import normalised_factor, psa_distance, shrinkage_factor
 from jepa_core.losses.vicreg import covariance_penalty, invariance, variance_hinge
@@ -178,11 +179,11 @@ class XJEPA(Variant):
             pooled = context[name].mean(dim=1)
             rows[f"context_{name}"] = pooled
             if not self.paired:
-                with _exactly(pooled):
+                with in_full(pooled):
                     rows[f"mapped_{name}"] = pooled.to(factor) @ factor
             rows[f"likeness_{name}"] = F.cosine_similarity(pooled.detach(), target[name].mean(dim=1), dim=-1)
         # tr(M)^2 / tr(M^2): how many directions PSA weighs. The trace is held, the rank is not.
-        with _exactly(factor):
+        with in_full(factor):
             rank = self.config.width**2 / (factor.detach() @ factor.detach().T).square().sum()
         rows["psa_rank"] = rank.expand(len(seen))
         return Encoded(rows, self._moments(target))
@@ -257,18 +258,13 @@ class XJEPA(Variant):
             return {}
         features = torch.cat([values.flatten(0, 1) for values in target.values()])
         features = features.to(torch.promote_types(features.dtype, torch.float32))
-        with _exactly(features):
+        with in_full(features):
             products = features.T @ features
         return {
             "features": features.sum(dim=0),
             "products": products,
             "tokens": features.new_tensor(len(features)),
         }
-
-
-def _exactly(like: Tensor) -> torch.autocast:
-    """Products in the precision of their factors: a covariance in bfloat16 may come out with negative eigenvalues."""
-    return torch.autocast(like.device.type, enabled=False)
 
 
 def _distance_of_sets(a: Tensor, b: Tensor) -> Tensor:

@@ -43,10 +43,10 @@ def test_a_method_of_two_sensors_says_that_it_cannot_train_on_one(tmp_path):
 def test_settings_come_from_a_file(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text('size = "small"\n[recipe]\nbatch_size = 64\n[model]\nwidth = 96\n')
-    assert read_choice("mae", 3, 7, file) == Choice(
+    assert read_choice("mae", 3, 7, [file]) == Choice(
         "mae", "small", 3, epochs=7, model={"width": 96}, recipe={"batch_size": 64}
     )
-    assert read_choice("mae", 0, None, None) == Choice("mae")
+    assert read_choice("mae", 0, None, []) == Choice("mae")
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_a_wrong_file_is_a_plain_error_that_names_it(tmp_path, text, error, mess
     file = tmp_path / "settings.toml"
     file.write_text(text)
     with pytest.raises(error, match=message) as raised:
-        read_choice("mae", 0, None, file)
+        read_choice("mae", 0, None, [file])
     assert str(file) in str(raised.value)

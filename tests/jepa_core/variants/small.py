@@ -20,9 +20,11 @@ _PREDICTOR = {"predictor_width": 16, "predictor_depth": 1}
 CONFIGS = {
     "ijepa": IJEPAConfig(**_ENCODER, **_PREDICTOR, least_context=3),
     "mae": MAEConfig(**_ENCODER, decoder_width=16, decoder_depth=1, decoder_heads=2),
-    "rejepa": REJEPAConfig(**_ENCODER, **_PREDICTOR),
+    "rejepa": REJEPAConfig(**_ENCODER, **_PREDICTOR, stem="hmlp"),
     "xjepa": XJEPAConfig(**_ENCODER, **_PREDICTOR, queries=3),
-    "crjepa": CRJEPAConfig(**_ENCODER, predictor_depth=1, head_hidden=(16,), dimension=8, sigreg_slices=16),
+    "crjepa": CRJEPAConfig(
+        **_ENCODER, stem="hmlp", predictor_depth=1, head_hidden=(16,), dimension=8, sigreg_slices=16
+    ),
     "lejepa": LeJEPAConfig(
         **_ENCODER, global_size=24, local_size=16, local_views=1, head_hidden=(16,), dimension=8, sigreg_slices=16
     ),

@@ -40,6 +40,7 @@ def test_every_variant_and_size_has_a_record_with_exactly_the_documented_keys(re
             "parameters_trainable",
             "parameters_paper",
             "flops_per_image",
+            "training_flops_per_image",
         ]
         assert record["sensors"] == list(record["flops_per_image"]) == list(BANDS)
 
@@ -79,6 +80,21 @@ def test_flops_are_those_of_a_count_by_hand(records, variant, size, tokens):
             halved = [2 * 9 * a * b * (side // 2 ** (i + 1)) ** 2 for i, (a, b) in enumerate(pairwise(channels))]
             stem = sum(halved) + 2 * tokens * width**2
         assert record["flops_per_image"][sensor] == stem + maps + attention + head + whitening
+
+
+def test_a_training_step_of_mae_is_three_passes_of_what_it_looks_at(records):
+    config = registry.METHODS["mae"].sizes["paper"]
+    seen, tokens, width, narrow = 49, 196, config.width, config.decoder_width
+    pixels = config.patch_size**2
+    trunk = seen * 12 * width**2 * config.depth + 2 * seen**2 * width * config.depth
+    decoder = tokens * 12 * narrow**2 * config.decoder_depth + 2 * tokens**2 * narrow * config.decoder_depth
+    ends = sum(
+        # The images' own gradient is not taken; the decoder's maps in and out have both.
+        2 * tokens * bands * pixels * width + 3 * seen * width * narrow + 3 * (tokens - seen) * narrow * bands * pixels
+        for bands in BANDS.values()
+    )
+    by_hand = 2 * (len(BANDS) * 3 * (trunk + decoder) + ends)
+    assert records["mae", "paper"]["training_flops_per_image"] == pytest.approx(by_hand, rel=0.02)
 
 
 def test_parameters_are_those_of_the_parts():
