@@ -83,7 +83,8 @@ def run_job(job: Job, group: Group, on_step: Callable[[Row], None]) -> None:
     probe = open_probe(Path(job.probe)) if job.probe and group.leads else None
     history = train(variant, cache, job.recipe, job.seed, Path(job.checkpoints), on_step, group, probe)
     if group.leads:
-        whiten_on_cache(variant, cache)
+        if variant.whitened:
+            whiten_on_cache(variant, cache)
         about = job.about | {
             "seed": job.seed,
             "recipe": asdict(job.recipe),

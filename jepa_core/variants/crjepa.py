@@ -24,7 +24,7 @@ from jepa_core.nn.masking import random_mask, take
 from jepa_core.nn.stem import Stem, StemKind
 from jepa_core.nn.trunk import Trunk
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
 
 ROUTES = ("aa", "bb", "ab", "ba")
@@ -194,7 +194,7 @@ class CRJEPA(Variant):
         self.heads = nn.ModuleDict(
             {purpose: retrieval_head(c.width, c.head_hidden, c.dimension) for purpose in self.purposes}
         )
-        self.whitening = whitening_of(self.sensors, self.purposes, c.dimension)
+        self.add_whitening(c.dimension)
         if c.target == "ema":
             self.target_stems = follower(self.stems)
             self.target_trunks = follower(self.trunks)

@@ -162,3 +162,4 @@ class IJEPA(PerSensor):
     """An I-JEPA a sensor."""
 
     network = IJEPANetwork
+    whitened = True

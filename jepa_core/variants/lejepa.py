@@ -24,7 +24,7 @@ from jepa_core.nn.stem import resized
 from jepa_core.nn.trunk import Trunk
 from jepa_core.nn.views import draw_crops, draw_lighting, render
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
 
 
@@ -129,7 +129,7 @@ class LeJEPA(Variant):
         self.heads = nn.ModuleDict(
             {purpose: retrieval_head(c.width, c.head_hidden, c.dimension, batch_norm=True) for purpose in self.purposes}
         )
-        self.whitening = whitening_of(self.sensors, self.purposes, c.dimension)
+        self.add_whitening(c.dimension)
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
         """Each sensor's views of each image, drawn apart: two sensors' views of a place overlap by chance."""

@@ -154,3 +154,4 @@ class MAE(PerSensor):
     """An MAE a sensor."""
 
     network = MAENetwork
+    whitened = True

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
 
 
@@ -75,7 +75,7 @@ class PerSensor(Variant):
         super().__init__()
         self.config = config
         self.sensors = tuple(bands)
-        self.whitening = whitening_of(self.sensors, self.purposes, config.width)
+        self.add_whitening(config.width)
         self.by_sensor = nn.ModuleDict({name: self.network(config, count) for name, count in bands.items()})
 
     @property

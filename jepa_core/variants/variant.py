@@ -63,8 +63,12 @@ class Variant(nn.Module, ABC):
     purposes: tuple[Purpose, ...] = PURPOSES
     """Kinds of search that it has descriptors of their own for; where it has one kind, that serves all."""
 
+    whitened: bool = False
+    """Whether descriptors are whitened after training: of methods whose loss says nothing of how features spread. Where
+    it does, whitening takes away from them (`docs/results.md`)."""
+
     whitening: nn.ModuleDict
-    """By kind of search and sensor, as `whitening_of` makes it."""
+    """By kind of search and sensor, named `same_sentinel1` and the like; empty for methods without."""
 
     paired: bool = True
     """Whether row i of each sensor's images has to be of one pair."""
@@ -134,12 +138,23 @@ class Variant(nn.Module, ABC):
         """
 
     def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Unit vectors to search with: those of `embed`, whitened once the method is trained.
+        """Unit vectors to search with: those of `embed`, whitened where the method has it and is trained.
 
         Args and result are those of `embed`.
         """
         embedded = self.embed(images, sensor)
+        if not self.whitened:
+            return embedded
         return {purpose: self.whitening[f"{purpose}_{sensor}"](vectors) for purpose, vectors in embedded.items()}
+
+    def add_whitening(self, dimension: int) -> None:
+        """One for each kind of search and sensor, where the method has it; it changes nothing until it is fitted.
+
+        Args:
+            dimension: of the vectors that `embed` gives.
+        """
+        kinds = [(purpose, sensor) for purpose in self.purposes for sensor in self.sensors] if self.whitened else []
+        self.whitening = nn.ModuleDict({f"{purpose}_{sensor}": Whitening(dimension) for purpose, sensor in kinds})
 
     @abstractmethod
     def roles(self) -> Roles:
@@ -152,8 +167,3 @@ class Variant(nn.Module, ABC):
     def independent(self) -> Sequence[nn.Module]:
         """Parts that share no parameter and no loss; their gradients are clipped apart."""
         return [self]
-
-
-def whitening_of(sensors: Sequence[str], purposes: Sequence[Purpose], dimension: int) -> nn.ModuleDict:
-    """A whitening for each kind of search and sensor, named `same_sentinel1` and the like; they change nothing yet."""
-    return nn.ModuleDict({f"{purpose}_{sensor}": Whitening(dimension) for purpose in purposes for sensor in sensors})

@@ -22,7 +22,7 @@ from jepa_core.nn.encoder import Encoder, MaskedEncoderConfig
 from jepa_core.nn.forecaster import Forecaster
 from jepa_core.nn.masking import random_mask, take
 from jepa_core.training.config import TrainingConfig
-from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant, whitening_of
+from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
 
 
@@ -133,7 +133,7 @@ class XJEPA(Variant):
             raise ValueError(f"X-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
         c = self.config = config
         self.sensors = tuple(bands)
-        self.whitening = whitening_of(self.sensors, self.purposes, c.width)
+        self.add_whitening(c.width)
         self.paired = c.pairing == "paired"
         encoders = {name: Encoder(c, count) for name, count in bands.items()}
         self.grid = encoders[self.sensors[0]].grid
