@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from jepa_core.bounds import Count, Positive
 from jepa_core.nn.initialise import initialise_vit
 from jepa_core.nn.masking import take
+from jepa_core.nn.pooling import mean_and_deviation
 from jepa_core.nn.stem import Stem, StemKind
 from jepa_core.nn.trunk import Trunk
 
@@ -76,8 +77,8 @@ class Encoder(nn.Module):
         return features
 
     def pooled(self, images: Tensor) -> Tensor:
-        """Unit vector of an image: the mean of all its tokens, (batch, width)."""
-        return F.normalize(self(images).mean(dim=1), dim=-1)
+        """Unit vector of an image, from all its tokens: (batch, 2 x width)."""
+        return mean_and_deviation(self(images))
 
     @torch.no_grad()
     def targets(self, images: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from jepa_core.variants.variant import Variant
 MOST_IMAGES = 4000
 """Of a sensor that are looked at: a covariance of a few hundred features is settled by then."""
 
-_FLOOR = 0.3
+_FLOOR = 3.0
 """Added to the variance of each direction, as a share of their mean: directions that hold next to nothing stay small.
 Chosen on EuroSAT's validation part (`docs/results.md`)."""
 

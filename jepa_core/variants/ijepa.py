@@ -146,7 +146,7 @@ class IJEPANetwork(SensorNetwork):
         follow(self.target, self.encoder, momentum)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Mean of all tokens of the target encoder, which the paper evaluates."""
+        """From all tokens of the target encoder, which the paper evaluates; how they are pooled is ours."""
         return self.target.pooled(images)
 
     def roles(self) -> Roles:

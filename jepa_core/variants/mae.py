@@ -103,7 +103,7 @@ class MAENetwork(SensorNetwork):
         return SensorLoss(error, {"reconstruction": error}, {"context": rows["context"]})
 
     def embed(self, images: Tensor) -> Tensor:
-        """Mean of all tokens, as the paper pools for fine-tuning without a class token."""
+        """From all tokens, as the paper fine-tunes without a class token; how they are pooled is ours."""
         return self.encoder.pooled(images)
 
     def roles(self) -> Roles:

@@ -75,7 +75,7 @@ class PerSensor(Variant):
         super().__init__()
         self.config = config
         self.sensors = tuple(bands)
-        self.add_whitening(config.width)
+        self.add_whitening(2 * config.width)
         self.by_sensor = nn.ModuleDict({name: self.network(config, count) for name, count in bands.items()})
 
     @property

@@ -159,7 +159,7 @@ class REJEPANetwork(SensorNetwork):
         follow(self.target, self.encoder, momentum)
 
     def embed(self, images: Tensor) -> Tensor:
-        """Mean of all tokens of the target encoder, as in I-JEPA. Not known; ours."""
+        """From all tokens of the target encoder, as in I-JEPA. Not known; ours."""
         return self.target.pooled(images)
 
     def roles(self) -> Roles:

@@ -133,7 +133,7 @@ class XJEPA(Variant):
             raise ValueError(f"X-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
         c = self.config = config
         self.sensors = tuple(bands)
-        self.add_whitening(c.width)
+        self.add_whitening(2 * c.width)
         self.paired = c.pairing == "paired"
         encoders = {name: Encoder(c, count) for name, count in bands.items()}
         self.grid = encoders[self.sensors[0]].grid

@@ -8,11 +8,11 @@ from jepa_core.variants import registry
 
 # By variant: code version and what it stood for when it was set.
 PINNED = {
-    "ijepa": ("1", "93093f1dbf14"),
-    "mae": ("1", "d1ed0cfaedb6"),
-    "rejepa": ("1", "a6dadeb391a5"),
-    "xjepa": ("1", "58bfb6f7816b"),
-    "crjepa": ("2", "cb73b5195db7"),
+    "ijepa": ("2", "ddfe1a33a153"),
+    "mae": ("2", "c552d3808ba8"),
+    "rejepa": ("2", "a89a84b93ff2"),
+    "xjepa": ("2", "7b4903907d74"),
+    "crjepa": ("3", "e75f3771bcb6"),
     "lejepa": ("1", "184e99f5d1d3"),
 }
 

@@ -1,5 +1,8 @@
 """Methods trained on labelled sets."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from jepa_core.errors import UnknownNameError
@@ -47,6 +50,32 @@ def test_settings_come_from_a_file(tmp_path):
         "mae", "small", 3, epochs=7, model={"width": 96}, recipe={"batch_size": 64}
     )
     assert read_choice("mae", 0, None, []) == Choice("mae")
+
+
+def test_what_a_later_file_says_goes_before_an_earlier_one(tmp_path):
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text("[model]\nwidth = 96\ndepth = 2\n[recipe]\nbatch_size = 64\n")
+    second.write_text('size = "small"\n[model]\ndepth = 3\n')
+    both = read_choice("mae", 0, None, [first, second])
+    assert both == Choice("mae", "small", model={"width": 96, "depth": 3}, recipe={"batch_size": 64})
+
+
+@pytest.mark.parametrize("variant", ["ijepa", "mae", "rejepa", "xjepa", "crjepa"])
+def test_the_examples_for_eurosat_fit_every_method_that_masks(variant):
+    examples = Path(__file__).parents[3] / "examples/benchmarks"
+    config, recipe = read_choice(variant, 0, 2, [examples / "eurosat.toml"]).settled()
+    assert (config.input_size, config.patch_size, config.width, config.stem) == (64, 8, 192, "hmlp")
+    assert recipe.batch_size == 64
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value"), [("single-head", "single_head", True), ("no-sigreg", "weight_sigreg", 0.0)]
+)
+def test_the_ablations_change_one_field(file, field, value):
+    examples = Path(__file__).parents[3] / "examples/benchmarks"
+    whole, _ = read_choice("crjepa", 0, None, [examples / "eurosat.toml"]).settled()
+    less, _ = read_choice("crjepa", 0, None, [examples / "eurosat.toml", examples / f"crjepa-{file}.toml"]).settled()
+    assert less == replace(whole, **{field: value})
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,8 @@ def test_flops_are_those_of_a_count_by_hand(records, variant, size, tokens):
     head = 0
     if variant in ("crjepa", "lejepa"):
         head = 2 * sum(2 * a * b for a, b in pairwise([width, *config.head_hidden, config.dimension]))
-    # Each kind of descriptor goes through a square matrix.
-    dimension = config.dimension if variant in ("crjepa", "lejepa") else width
-    whitening = 2 * dimension**2 * (2 if variant in ("crjepa", "lejepa") else 1)
+    # Mean and deviation of the tokens go through a square matrix.
+    whitening = 2 * (2 * width) ** 2 if variant in ("ijepa", "mae") else 0
     for sensor, bands in BANDS.items():
         stem = 2 * tokens * bands * config.patch_size**2 * width
         if size == "tiny":
