@@ -13,6 +13,7 @@ from jepa_core.nn.whitening import Whitening
 from jepa_core.statistics import normalise
 from jepa_core.training.cache import TrainingCache
 from jepa_core.variants.variant import Variant
+from jepa_core.vectors import Purpose
 
 MOST_IMAGES = 4000
 """Of a sensor that are looked at: a covariance of a few hundred features is settled by then."""
@@ -38,36 +39,26 @@ def whiten_on_cache(variant: Variant, cache: TrainingCache) -> None:
 
 @torch.no_grad()
 def whiten(variant: Variant, images: Mapping[str, Iterable[np.ndarray]]) -> None:
-    """Fits the whitening of every kind of descriptor.
-
-    Each sensor has a mean of its own. Vectors that are compared across sensors have one matrix, from both sensors'
-    centred vectors together; those that are compared within a sensor have one a sensor. The covariance is Ledoit's
-    and Wolf's, which few images draw towards a multiple of the identity.
+    """Fits each sensor's whitening; the covariance is Ledoit's and Wolf's, drawn to the identity where images are few.
 
     Args:
-        variant: the method, left in the mode that it was in.
+        variant: a method with whitening, left in the mode that it was in. Its descriptors are compared within a sensor.
         images: by sensor name, blocks of normalised images, (images, bands, y, x).
     """
     training = variant.training
     variant.eval()
     on = next(variant.parameters()).device
-    vectors: dict[str, list[np.ndarray]] = {}
     for sensor, blocks in images.items():
+        parts: dict[Purpose, list[np.ndarray]] = {}
         for block in blocks:
-            embedded = variant.embed(on_device(torch.from_numpy(block), on), sensor)
-            for purpose, found in embedded.items():
-                vectors.setdefault(f"{purpose}_{sensor}", []).append(found.double().cpu().numpy())
+            for purpose, embedded in variant.embed(on_device(torch.from_numpy(block), on), sensor).items():
+                parts.setdefault(purpose, []).append(embedded.double().cpu().numpy())
+        for purpose, found in parts.items():
+            vectors = np.concatenate(found)
+            mean = vectors.mean(axis=0)
+            whitening = cast("Whitening", variant.whitening[f"{purpose}_{sensor}"])
+            whitening.set(torch.from_numpy(mean), torch.from_numpy(whitening_matrix(vectors - mean)))
     variant.train(training)
-    whole = {name: np.concatenate(parts) for name, parts in vectors.items()}
-    means = {name: found.mean(axis=0) for name, found in whole.items()}
-    centred = {name: found - means[name] for name, found in whole.items()}
-    for purpose in variant.purposes:
-        names = [f"{purpose}_{sensor}" for sensor in images]
-        groups = [names] if purpose == "cross" else [[name] for name in names]
-        for group in groups:
-            matrix = whitening_matrix(np.concatenate([centred[name] for name in group]))
-            for name in group:
-                cast("Whitening", variant.whitening[name]).set(torch.from_numpy(means[name]), torch.from_numpy(matrix))
 
 
 def whitening_matrix(centred: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from tests.labelled import labelled_set
 
 @pytest.fixture(scope="module")
 def data():
-    return labelled_set(rows=120, classes=3, noise=0.1)
+    return labelled_set(rows=300, classes=3, noise=0.1)
 
 
 def changed(model, folder, factor):

@@ -53,13 +53,13 @@ def test_every_kind_of_descriptor_of_every_sensor_is_centred_by_its_own_mean(var
             )
 
 
-@pytest.mark.parametrize("variant", ["crjepa", "xjepa", "ijepa"])
-def test_what_is_compared_across_sensors_has_one_matrix_and_what_is_not_has_one_a_sensor(variant):
+@pytest.mark.parametrize("variant", sorted(set(registry.METHODS) - set(WHITENED)))
+def test_methods_whose_loss_evens_features_out_are_described_as_they_embed(variant):
     model = built(variant).eval()
-    whiten(model, blocks())
-    for purpose in model.purposes:
-        one, other = (model.whitening[f"{purpose}_{name}"].matrix for name in BANDS)
-        assert torch.equal(one, other) == (purpose == "cross")
+    assert not list(model.whitening)
+    with torch.no_grad():
+        described, embedded = (of(IMAGES["sentinel1"], "sentinel1") for of in (model.describe, model.embed))
+    assert all(torch.equal(described[purpose], vectors) for purpose, vectors in embedded.items())
 
 
 def test_descriptors_spread_over_more_directions_than_before():
