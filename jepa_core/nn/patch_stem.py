@@ -31,11 +31,14 @@ class PatchStem(nn.Module):
         for number, side in enumerate(sides, start=1):
             last = number == len(sides)
             made = width if last else width // 4
-            layers += [nn.Conv2d(given, made, side, stride=side), nn.BatchNorm2d(made)]
+            layers.append(nn.Conv2d(given, made, side, stride=side))
             if not last:
-                layers.append(nn.GELU())
+                layers += [nn.BatchNorm2d(made), nn.GELU()]
             given = made
         self.layers = nn.Sequential(*layers)
+        # Over tokens in a row: for a single image, whose gradient comes with the features last, torch 2.15 takes the
+        # gradient of a norm over maps wrongly.
+        self.norm = nn.BatchNorm1d(width)
         self.initialise()
 
     def initialise(self) -> None:
@@ -47,8 +50,9 @@ class PatchStem(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (batch, bands, y, x), of sides that the patch size divides, to (batch, tokens, width)."""
-        tokens: Tensor = self.layers(images)
-        return tokens.flatten(2).transpose(1, 2)
+        tokens: Tensor = self.layers(images).flatten(2).transpose(1, 2)
+        normed: Tensor = self.norm(tokens.flatten(0, 1))
+        return normed.reshape(tokens.shape)
 
 
 def window_sides(patch_size: int) -> tuple[int, ...]:

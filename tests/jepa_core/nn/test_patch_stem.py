@@ -50,3 +50,16 @@ def test_a_stem_of_either_kind_has_as_many_tokens_and_says_where_an_image_cannot
         assert stem(torch.randn(2, 3, 32, 32)).shape == (2, 16, 16)
         with pytest.raises(ValueError, match="32 pixels is not cut evenly into tokens of 6"):
             Stem(3, 32, 6, 16, kind, learned_positions=False)
+
+
+def test_a_single_image_has_the_gradient_that_it_has_in_a_batch():
+    stem = PatchStem(bands=2, patch_size=4, width=8).eval()
+    images = torch.randn(3, 2, 8, 8)
+
+    def gradient(given):
+        given = given.clone().requires_grad_()
+        # The gradient comes with the features last, as from a transformer.
+        (stem(given) * torch.linspace(0, 1, 32).reshape(4, 8)).sum().backward()
+        return given.grad
+
+    torch.testing.assert_close(gradient(images[1:2]), gradient(images)[1:2])
