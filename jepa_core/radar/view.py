@@ -96,6 +96,8 @@ class BandView:
             line, sample = np.where(inside, line, line[inside][0]), np.where(inside, sample, sample[inside][0])
         line, sample = np.clip(line, 0, self._lines - 1), np.clip(sample, 0, self._samples - 1)
         decibels = np.float32(10) * np.log10(np.maximum(self._interpolated(line, sample), _FLOOR))
+        # On some processors the logarithm of the floor is a little less.
+        decibels = np.maximum(decibels, np.float32(FLOOR_DB))
         return decibels if whole else np.where(inside, decibels, np.float32(np.nan))
 
     def _interpolated(self, line: np.ndarray, sample: np.ndarray) -> np.ndarray:
