@@ -10,7 +10,7 @@ class Whitening(nn.Module):
 
     After training without a term for variance, one direction holds nearly all that differs between images, and the
     cosine sees little else (`docs/results.md`). Jegou and Chum 2012, "Negative evidences and co-occurrences in image
-    retrieval" (ECCV), section 4, whiten image descriptors for the same reason.
+    retrieval" (ECCV), whiten image descriptors for the same reason.
     """
 
     mean: Tensor
