@@ -25,7 +25,7 @@ def random_encoder(data: LabelledSet, seed: int, config: ijepa.IJEPAConfig = ije
     """The plain ViT of I-JEPA with random weights, one a sensor; norms and whitening are fitted on the training rows.
 
     There is one kind of descriptor; the encoders of two sensors know nothing of each other, and what they find
-    across sensors is chance.
+    across sensors means nothing.
 
     Args:
         data: the set, whose training rows give the statistics that inputs are normalised with.

@@ -230,7 +230,7 @@ class XJEPA(Variant):
             self.covariance.lerp_(latest, 0.01)
 
     def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Mean of all tokens of the sensor's target encoder. Not known; ours, as in I-JEPA."""
+        """From all tokens of the sensor's target encoder. Not known; ours, as in I-JEPA."""
         return {"cross": self._target(sensor).pooled(images)}
 
     def roles(self) -> Roles:
