@@ -124,13 +124,14 @@ def bench_step(cache) -> None:
     for name, method in registry.METHODS.items():
         variant = registry.build(name, method.sizes["tiny"], {"sentinel1": 2, "sentinel2": 12}, 0)
 
-        def step(micro_batch: int | None, variant=variant) -> None:
+        def step(micro_batch: int | None, mixed_precision: bool = True, variant=variant) -> None:
             variant.zero_grad()
-            Step(variant, Group(), micro_batch, mixed_precision=True, steps=1)(batch, 32, model_generator(0, 0))
+            Step(variant, Group(), micro_batch, mixed_precision, steps=1)(batch, 32, model_generator(0, 0))
 
         reference = seconds(lambda variant=variant: variant.training_loss(batch, model_generator(0, 0)))
         report(f"{name} tiny: a step of 32 pairs", seconds(lambda: step(None)), reference, "forward")
         report(f"{name} tiny: the same in four parts", seconds(lambda: step(8)), reference, "forward")
+        report(f"{name} tiny: the same in float32 alone", seconds(lambda: step(None, False)), reference, "forward")
     report("making the batch", seconds(make), reference, f"{name}'s forward")
 
 

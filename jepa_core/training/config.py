@@ -50,7 +50,7 @@ class TrainingConfig:
     """Largest norm of the gradient of each independent part of a method."""
 
     mixed_precision: bool = True
-    """bfloat16 where the accelerator has it; never on a CPU. Losses over the batch are float32 always."""
+    """bfloat16 where the accelerator or the processor multiplies it. Losses over the batch are float32 always."""
 
     checkpoint_seconds: Weight = 20.0
     """What a killed run loses at most."""

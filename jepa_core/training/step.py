@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from jepa_core.device import in_bfloat16, multiplies_bfloat16
 from jepa_core.training.group import Group
 from jepa_core.variants.variant import Encoded, TrainingLoss, Variant
 
@@ -34,12 +35,12 @@ class Step:
             variant: the method, on the group's device.
             group: the processes.
             micro_batch: pairs that are encoded at once in each process; None for all of its share.
-            mixed_precision: bfloat16 where the accelerator has it.
+            mixed_precision: bfloat16 where the device multiplies it.
             steps: that will be taken.
         """
         self.variant, self.group, self.micro_batch = variant, group, micro_batch
         on_accelerator = group.device.type == "cuda"
-        self.half = mixed_precision and on_accelerator and torch.cuda.is_bf16_supported()
+        self.half = mixed_precision and multiplies_bfloat16(group.device)
         encode: nn.Module = _Encode(variant)
         if on_accelerator and steps >= _LEAST_STEPS_TO_COMPILE:
             encode.compile()
@@ -69,7 +70,7 @@ class Step:
 
         def encoded(part: slice) -> tuple[Rows, Rows]:
             device = self.group.device
-            with torch.autocast("cuda", torch.bfloat16, enabled=self.half):
+            with in_bfloat16(device) if self.half else nullcontext():
                 rows, sums = self.encode(
                     {name: values[part] for name, values in images.items()},
                     {name: values[part].to(device, non_blocking=True) for name, values in drawn.items()},

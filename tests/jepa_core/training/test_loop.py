@@ -202,8 +202,9 @@ def test_unpaired_each_sensor_has_an_order_and_turns_of_its_own_and_a_share_is_p
 
 
 def test_a_batch_in_parts_trains_to_the_same_figures(cache, tmp_path):
-    whole = train(fresh(), cache, CONFIG, 0, tmp_path / "whole")
-    parts = train(fresh(), cache, replace(CONFIG, micro_batch=3), 0, tmp_path / "parts")
+    exact = replace(CONFIG, mixed_precision=False)
+    whole = train(fresh(), cache, exact, 0, tmp_path / "whole")
+    parts = train(fresh(), cache, replace(exact, micro_batch=3), 0, tmp_path / "parts")
     for a, b in zip(without_times(whole), without_times(parts), strict=True):
         assert a == pytest.approx(b, rel=2e-3, abs=2e-4)
 
