@@ -43,10 +43,10 @@ def random_encoder(data: LabelledSet, seed: int, config: ijepa.IJEPAConfig = ije
         for block in training_blocks(data, sensor):
             yield normalise(block, sensor, statistics[sensor.name])
 
-    variant = registry.build("ijepa", config, {sensor.name: len(sensor.bands) for sensor in data.sensors}, seed)
-    networks = cast("ijepa.IJEPA", variant).networks
+    bands = {sensor.name: len(sensor.bands) for sensor in data.sensors}
+    variant = cast("ijepa.IJEPA", registry.build("ijepa", config, bands, seed))
     for sensor in data.sensors:
-        encoder = cast("ijepa.IJEPANetwork", networks[sensor.name]).target
+        encoder = cast("ijepa.IJEPANetwork", variant.networks[sensor.name]).target
         update_bn((torch.from_numpy(images) for images in normalised(sensor)), encoder)
     whiten(variant, {sensor.name: normalised(sensor) for sensor in data.sensors})
     about = {

@@ -12,8 +12,7 @@ from jepa_core.device import on_device
 from jepa_core.nn.whitening import Whitening
 from jepa_core.statistics import normalise
 from jepa_core.training.cache import TrainingCache
-from jepa_core.variants.variant import Variant
-from jepa_core.vectors import Purpose
+from jepa_core.variants.per_sensor import PerSensor
 
 MOST_IMAGES = 4000
 """Of a sensor that are looked at: a covariance of a few hundred features is settled by then."""
@@ -25,7 +24,7 @@ Chosen on EuroSAT's validation part (`docs/results.md`)."""
 _AT_ONCE = 128
 
 
-def whiten_on_cache(variant: Variant, cache: TrainingCache) -> None:
+def whiten_on_cache(variant: PerSensor, cache: TrainingCache) -> None:
     """Fits a trained method's whitening on an even choice of its training images."""
     rows = evenly(len(cache), MOST_IMAGES)
 
@@ -38,26 +37,23 @@ def whiten_on_cache(variant: Variant, cache: TrainingCache) -> None:
 
 
 @torch.no_grad()
-def whiten(variant: Variant, images: Mapping[str, Iterable[np.ndarray]]) -> None:
+def whiten(variant: PerSensor, images: Mapping[str, Iterable[np.ndarray]]) -> None:
     """Fits each sensor's whitening; the covariance is Ledoit's and Wolf's, drawn to the identity where images are few.
 
     Args:
-        variant: a method with whitening, left in the mode that it was in. Its descriptors are compared within a sensor.
+        variant: a method with whitening, left in the mode that it was in.
         images: by sensor name, blocks of normalised images, (images, bands, y, x).
     """
     training = variant.training
     variant.eval()
     on = next(variant.parameters()).device
     for sensor, blocks in images.items():
-        parts: dict[Purpose, list[np.ndarray]] = {}
-        for block in blocks:
-            for purpose, embedded in variant.embed(on_device(torch.from_numpy(block), on), sensor).items():
-                parts.setdefault(purpose, []).append(embedded.double().cpu().numpy())
-        for purpose, found in parts.items():
-            vectors = np.concatenate(found)
-            mean = vectors.mean(axis=0)
-            whitening = cast("Whitening", variant.whitening[f"{purpose}_{sensor}"])
-            whitening.set(torch.from_numpy(mean), torch.from_numpy(whitening_matrix(vectors - mean)))
+        network = variant.networks[sensor]
+        parts = [network.embed(on_device(torch.from_numpy(block), on)).double().cpu().numpy() for block in blocks]
+        vectors = np.concatenate(parts)
+        mean = vectors.mean(axis=0)
+        whitening = cast("Whitening", variant.whitening[f"same_{sensor}"])
+        whitening.set(torch.from_numpy(mean), torch.from_numpy(whitening_matrix(vectors - mean)))
     variant.train(training)
 
 

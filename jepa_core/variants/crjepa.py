@@ -194,7 +194,6 @@ class CRJEPA(Variant):
         self.heads = nn.ModuleDict(
             {purpose: retrieval_head(c.width, c.head_hidden, c.dimension) for purpose in self.purposes}
         )
-        self.add_whitening(c.dimension)
         if c.target == "ema":
             self.target_stems = follower(self.stems)
             self.target_trunks = follower(self.trunks)
@@ -264,7 +263,7 @@ class CRJEPA(Variant):
             follow(self.target_stems, self.stems, momentum)
             follow(self.target_trunks, self.trunks, momentum)
 
-    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """Each head over the mean of all tokens. Pooling at test time is not stated; ours."""
         pooled = self._trunk(sensor)(self.stems[sensor](images)).mean(dim=1)
         return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}

@@ -129,7 +129,6 @@ class LeJEPA(Variant):
         self.heads = nn.ModuleDict(
             {purpose: retrieval_head(c.width, c.head_hidden, c.dimension, batch_norm=True) for purpose in self.purposes}
         )
-        self.add_whitening(c.dimension)
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
         """Each sensor's views of each image, drawn apart: two sensors' views of a place overlap by chance."""
@@ -186,7 +185,7 @@ class LeJEPA(Variant):
             },
         )
 
-    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """Each head over the mean of all tokens of the whole image."""
         pooled = self._pooled(resized(images, self.config.input_size), sensor)
         return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}

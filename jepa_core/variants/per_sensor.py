@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
+from jepa_core.nn.whitening import Whitening
 from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
 
@@ -65,6 +66,10 @@ class PerSensor(Variant):
     network: type[Any]
     """Called with the config and a number of bands, gives a `SensorNetwork`."""
 
+    whitened: bool = False
+    """Whether vectors are whitened after training: of methods whose loss says nothing of how features spread. Where
+    it does, whitening takes away from them (`docs/results.md`)."""
+
     def __init__(self, config: Any, bands: Mapping[str, int]) -> None:
         """Builds the networks with random weights, from torch's global generator.
 
@@ -75,7 +80,9 @@ class PerSensor(Variant):
         super().__init__()
         self.config = config
         self.sensors = tuple(bands)
-        self.add_whitening(2 * config.width)
+        # As it is made it changes nothing; named after the one kind of search that these methods serve.
+        evened = self.sensors if self.whitened else ()
+        self.whitening = nn.ModuleDict({f"same_{name}": Whitening(2 * config.width) for name in evened})
         self.by_sensor = nn.ModuleDict({name: self.network(config, count) for name, count in bands.items()})
 
     @property
@@ -117,9 +124,10 @@ class PerSensor(Variant):
         for network in self.networks.values():
             network.after_step(momentum)
 
-    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """By the sensor's own network."""
-        return {"same": self.networks[sensor].embed(images)}
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """By the sensor's own network, whitened where the method has it."""
+        vectors = self.networks[sensor].embed(images)
+        return {"same": self.whitening[f"same_{sensor}"](vectors) if self.whitened else vectors}
 
     def roles(self) -> Roles:
         """Of all networks."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from torch import Generator, Tensor, nn
 
-from jepa_core.nn.whitening import Whitening
 from jepa_core.vectors import PURPOSES, Purpose
 
 
@@ -62,13 +61,6 @@ class Variant(nn.Module, ABC):
 
     purposes: tuple[Purpose, ...] = PURPOSES
     """Kinds of search that it has descriptors of their own for; where it has one kind, that serves all."""
-
-    whitened: bool = False
-    """Whether descriptors are whitened after training: of methods whose loss says nothing of how features spread. Where
-    it does, whitening takes away from them (`docs/results.md`)."""
-
-    whitening: nn.ModuleDict
-    """By kind of search and sensor, named `same_sentinel1` and the like; empty for methods without."""
 
     paired: bool = True
     """Whether row i of each sensor's images has to be of one pair."""
@@ -126,8 +118,8 @@ class Variant(nn.Module, ABC):
         """
 
     @abstractmethod
-    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Unit vectors as the network gives them, all kinds from one pass of the encoder.
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+        """Unit vectors to search with, all kinds from one pass of the encoder.
 
         Args:
             images: normalised, (batch, bands, y, x).
@@ -136,25 +128,6 @@ class Variant(nn.Module, ABC):
         Returns:
             By kind, in the order of `purposes`: (batch, dimension), unit norm.
         """
-
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Unit vectors to search with: those of `embed`, whitened where the method has it and is trained.
-
-        Args and result are those of `embed`.
-        """
-        embedded = self.embed(images, sensor)
-        if not self.whitened:
-            return embedded
-        return {purpose: self.whitening[f"{purpose}_{sensor}"](vectors) for purpose, vectors in embedded.items()}
-
-    def add_whitening(self, dimension: int) -> None:
-        """One for each kind of search and sensor, where the method has it; it changes nothing until it is fitted.
-
-        Args:
-            dimension: of the vectors that `embed` gives.
-        """
-        kinds = [(purpose, sensor) for purpose in self.purposes for sensor in self.sensors] if self.whitened else []
-        self.whitening = nn.ModuleDict({f"{purpose}_{sensor}": Whitening(dimension) for purpose, sensor in kinds})
 
     @abstractmethod
     def roles(self) -> Roles:

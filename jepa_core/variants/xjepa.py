@@ -133,7 +133,6 @@ class XJEPA(Variant):
             raise ValueError(f"X-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
         c = self.config = config
         self.sensors = tuple(bands)
-        self.add_whitening(2 * c.width)
         self.paired = c.pairing == "paired"
         encoders = {name: Encoder(c, count) for name, count in bands.items()}
         self.grid = encoders[self.sensors[0]].grid
@@ -229,7 +228,7 @@ class XJEPA(Variant):
             # A hundred steps' memory: the target's own momentum, near 1, would keep the identity for ever. Ours.
             self.covariance.lerp_(latest, 0.01)
 
-    def embed(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
+    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
         """From all tokens of the sensor's target encoder. Not known; ours, as in I-JEPA."""
         return {"cross": self._target(sensor).pooled(images)}
 
