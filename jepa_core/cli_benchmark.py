@@ -41,7 +41,7 @@ def benchmark(
     settings: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Of a method or a baseline: TOML with size, processes and tables [model] and [recipe]; see "
+            help="Of a method or a baseline: TOML with size, processes and tables model and recipe; see "
             "examples/benchmarks. Given several times: what a later file says goes first."
         ),
     ] = None,

@@ -76,7 +76,9 @@ class CRJEPAConfig:
     """Dimension of the descriptors."""
 
     mask_ratio: Share = 0.5
-    """Share of tokens that is masked. That both sensors of a pair share the mask is our reading."""
+    """Share of tokens that is masked, in each sensor at places of its own: the paper's positions are those of the
+    predicted sensor. With one mask for both, where the visible tokens lie tells InfoNCE which images are a pair, and
+    retrieval falls as that is learned (`docs/results.md`)."""
 
     temperature: Positive = 0.07
     """Of InfoNCE. Not stated; ours, CLIP's."""
@@ -199,23 +201,26 @@ class CRJEPA(Variant):
             self.target_trunks = follower(self.trunks)
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
-        """Visible and masked tokens of each pair."""
-        visible, masked = random_mask(batch, self.tokens, self.config.mask_ratio, generator)
-        return {"visible": visible, "masked": masked}
+        """Visible and masked tokens of each sensor's image."""
+        drawn = {}
+        for name in self.sensors:
+            visible, masked = random_mask(batch, self.tokens, self.config.mask_ratio, generator)
+            drawn |= {f"visible_{name}": visible, f"masked_{name}": masked}
+        return drawn
 
     def encode(self, images: Mapping[str, Tensor], drawn: Mapping[str, Tensor]) -> Encoded:
         """Routes of latent prediction, and projections of the mean visible token (section 3)."""
         c = self.config
-        visible, masked = drawn["visible"], drawn["masked"]
+        visible, masked = ({name: drawn[f"{kind}_{name}"] for name in self.sensors} for kind in ("visible", "masked"))
         letters = dict(zip("ab", self.sensors, strict=True))
         tokens = {name: self.stems[name](images[name]) for name in self.sensors}
         # The trunk runs on the visible and on the masked tokens apart: neither sees the other.
-        context = {name: self._trunk(name)(take(tokens[name], visible)) for name in self.sensors}
-        target = {name: self._targets(name, images[name], tokens[name], masked) for name in self.sensors}
+        context = {name: self._trunk(name)(take(tokens[name], visible[name])) for name in self.sensors}
+        target = {name: self._targets(name, images[name], tokens[name], masked[name]) for name in self.sensors}
         rows = {}
         for route in c.routes:
             start, end = (letters[letter] for letter in route)
-            predicted = self.predictors[PREDICTORS[c.sharing][route]](context[start], masked)
+            predicted = self.predictors[PREDICTORS[c.sharing][route]](context[start], masked[end])
             rows[f"prediction_{route}"] = latent_mse(predicted, target[end])
         for name in self.sensors:
             pooled = context[name].mean(dim=1)

@@ -12,7 +12,7 @@ PINNED = {
     "mae": ("2", "c552d3808ba8"),
     "rejepa": ("2", "a89a84b93ff2"),
     "xjepa": ("2", "7b4903907d74"),
-    "crjepa": ("3", "e75f3771bcb6"),
+    "crjepa": ("4", "e75f3771bcb6"),
     "lejepa": ("1", "184e99f5d1d3"),
 }
 

@@ -68,8 +68,8 @@ def test_routes_share_predictors_as_table_s3_has_them(sharing, predictors):
     images = batch(1)
     drawn = model.draw(1, torch.Generator().manual_seed(0))
     by_route = {route: model.predictors[PREDICTORS[sharing][route]] for route in ROUTES}
-    context = model.trunks["all"](take(model.stems["sentinel1"](images["sentinel1"]), drawn["visible"]))
-    predicted = {route: predictor(context, drawn["masked"]) for route, predictor in by_route.items()}
+    context = model.trunks["all"](take(model.stems["sentinel1"](images["sentinel1"]), drawn["visible_sentinel1"]))
+    predicted = {route: predictor(context, drawn["masked_sentinel1"]) for route, predictor in by_route.items()}
     distinct = {tuple(p.flatten().tolist()) for p in predicted.values()}
     assert len(distinct) == predictors
 
@@ -162,10 +162,25 @@ def test_context_features_do_not_see_the_masked_tokens():
     images = batch(1)
     changed = {name: image.clone() for name, image in images.items()}
     changed["sentinel1"][..., :8, :8] += 1
-    drawn = {"visible": torch.arange(1, 16)[None], "masked": torch.tensor([[0]])}
+    split = {"visible": torch.arange(1, 16)[None], "masked": torch.tensor([[0]])}
+    drawn = {f"{kind}_{name}": places for kind, places in split.items() for name in images}
     a, b = (model.encode(given, drawn).rows for given in (images, changed))
     assert torch.equal(a["same_sentinel1"], b["same_sentinel1"])
     assert not torch.equal(a["prediction_aa"], b["prediction_aa"])
+
+
+def test_sensors_see_parts_of_their_own_and_each_is_predicted_where_it_is_masked():
+    """Where both see the same places, these alone tell InfoNCE which images belong together."""
+    model = built("crjepa")
+    drawn = model.draw(8, torch.Generator().manual_seed(0))
+    assert not torch.equal(drawn["visible_sentinel1"], drawn["visible_sentinel2"])
+    asked = []
+    for predictor in model.predictors.values():
+        predictor.register_forward_pre_hook(lambda _, given: asked.append(given[1]))
+    model.encode(batch(8), drawn)
+    # Routes aa, bb, ab, ba: the places are those of the sensor that is predicted.
+    wanted = [drawn[f"masked_{name}"] for name in ("sentinel1", "sentinel2", "sentinel2", "sentinel1")]
+    assert all(torch.equal(got, places) for got, places in zip(asked, wanted, strict=True))
 
 
 def test_the_two_heads_differ():
