@@ -202,7 +202,7 @@ class CRJEPA(Variant):
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
         """Visible and masked tokens of each sensor's image."""
-        drawn = {}
+        drawn: dict[str, Tensor] = {}
         for name in self.sensors:
             visible, masked = random_mask(batch, self.tokens, self.config.mask_ratio, generator)
             drawn |= {f"visible_{name}": visible, f"masked_{name}": masked}
