@@ -33,31 +33,43 @@ def in_full(like: Tensor) -> AbstractContextManager[object]:
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for products in bfloat16; a processor without is slower in it than not."""
+    """Whether the device has instructions for products in bfloat16: one without is slower in it than in float32.
+
+    Of processors only x86 is asked.
+    """
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
+def precision(mixed: bool, device: torch.device) -> str:
+    """What a training whose recipe allows mixed precision or not multiplies in there: `bfloat16` or `float32`."""
+    return "bfloat16" if mixed and multiplies_bfloat16(device) else "float32"
+
+
 @contextmanager
 def in_bfloat16(device: torch.device) -> Iterator[None]:
-    """Products in bfloat16, sums and norms in float32.
+    """Products in bfloat16, by torch's autocast, which leaves parameters and what is float64 as they are.
 
-    The processor's fused attention takes four times as long in bfloat16 as plain products do, its backward pass seven
-    (64 tokens, `make bench`); the accelerator's is the faster one.
+    In bfloat16 a processor's fused attention takes two to eight times as long as plain products do (torch 2.15, 196
+    to 16 tokens), most of it in the backward pass; an accelerator's is the faster one. How attention is computed is a
+    switch of the whole process, and is as it was before when the block ends.
 
     Args:
         device: where the network is; one that `multiplies_bfloat16`.
     """
-    # Of plain products on any device, whatever its name says; torch leaves the function without types.
-    before = bool(cuda.fp16_bf16_reduction_math_sdp_allowed())  # type: ignore[no-untyped-call]
-    plain = sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
-    with torch.autocast(device.type, torch.bfloat16), plain:
-        cuda.allow_fp16_bf16_reduction_math_sdp(device.type == "cpu" or before)
-        try:
+    if device.type != "cpu":
+        with torch.autocast(device.type, torch.bfloat16):
             yield
-        finally:
-            cuda.allow_fp16_bf16_reduction_math_sdp(before)
+        return
+    # Without this, plain attention turns to float32. It holds on any device; torch leaves its functions without types.
+    before = bool(cuda.fp16_bf16_reduction_math_sdp_allowed())  # type: ignore[no-untyped-call]
+    cuda.allow_fp16_bf16_reduction_math_sdp(True)
+    try:
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        cuda.allow_fp16_bf16_reduction_math_sdp(before)

@@ -7,7 +7,7 @@ then: everything downstream is computed again, a trained model included.
 PATCHES = "2"
 PAIRS = "1"
 CACHE = "2"
-MODEL = {"ijepa": "2", "mae": "2", "rejepa": "2", "xjepa": "2", "crjepa": "4", "lejepa": "1"}
+MODEL = {"ijepa": "3", "mae": "3", "rejepa": "3", "xjepa": "3", "crjepa": "4", "lejepa": "2"}
 DESCRIPTORS = "2"
 INDEX = "3"
 BENCHMARK = "4"

@@ -20,7 +20,7 @@ class TrainingConfig:
 
     micro_batch: Count | None = None
     """Pairs that go through the network at once in each process; None: as many as a batch has. Loss and gradient are
-    those of the whole batch all the same; a batch in parts is encoded twice."""
+    those of the whole batch all the same, up to rounding; a batch in parts is encoded twice."""
 
     start_learning_rate: Positive = 1e-4
     """At the first step."""

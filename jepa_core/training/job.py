@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from jepa_core.atomic import read_json
+from jepa_core.device import precision
 from jepa_core.errors import JepaError
 from jepa_core.model import save_model
 from jepa_core.training.cache import open_cache
@@ -90,6 +91,7 @@ def run_job(job: Job, group: Group, on_step: Callable[[Row], None]) -> None:
             "seed": job.seed,
             "recipe": asdict(job.recipe),
             "processes": group.size,
+            "precision": precision(job.recipe.mixed_precision, group.device),
             "pairs": len(cache),
             "parameters": sum(p.numel() for p in variant.parameters() if p.requires_grad),
         }

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from jepa_core.device import in_bfloat16, multiplies_bfloat16
+from jepa_core.device import in_bfloat16, precision
 from jepa_core.training.group import Group
 from jepa_core.variants.variant import Encoded, TrainingLoss, Variant
 
@@ -40,7 +40,7 @@ class Step:
         """
         self.variant, self.group, self.micro_batch = variant, group, micro_batch
         on_accelerator = group.device.type == "cuda"
-        self.half = mixed_precision and multiplies_bfloat16(group.device)
+        self.half = precision(mixed_precision, group.device) == "bfloat16"
         encode: nn.Module = _Encode(variant)
         if on_accelerator and steps >= _LEAST_STEPS_TO_COMPILE:
             encode.compile()
@@ -70,7 +70,7 @@ class Step:
 
         def encoded(part: slice) -> tuple[Rows, Rows]:
             device = self.group.device
-            with in_bfloat16(device) if self.half else nullcontext():
+            with in_bfloat16(device) if self.half else torch.autocast(device.type, enabled=False):
                 rows, sums = self.encode(
                     {name: values[part] for name, values in images.items()},
                     {name: values[part].to(device, non_blocking=True) for name, values in drawn.items()},
@@ -80,7 +80,7 @@ class Step:
         with nullcontext() if len(parts) == 1 else torch.no_grad():
             found = [encoded(part) for part in parts]
         whole = {
-            name: _full(self.group.gathered(torch.cat([rows[name].detach() for rows, _ in found])))
+            name: self.group.gathered(_full([rows[name].detach() for rows, _ in found])).requires_grad_()
             for name in found[0][0]
         }
         sums = {
@@ -124,7 +124,7 @@ class _Encode(nn.Module):
         return encoded.rows, encoded.sums
 
 
-def _full(rows: Tensor) -> Tensor:
-    """Rows as leaves that gather a gradient, in full precision."""
-    full = rows.to(torch.promote_types(rows.dtype, torch.float32))
-    return full.requires_grad_()
+def _full(parts: list[Tensor]) -> Tensor:
+    """Rows of all parts in full precision, which processes gather: one may multiply bfloat16 and another not."""
+    rows = torch.cat(parts)
+    return rows.to(torch.promote_types(rows.dtype, torch.float32))

@@ -76,9 +76,9 @@ class CRJEPAConfig:
     """Dimension of the descriptors."""
 
     mask_ratio: Share = 0.5
-    """Share of tokens that is masked, in each sensor at places of its own: the paper's positions are those of the
-    predicted sensor. With one mask for both, where the visible tokens lie tells InfoNCE which images are a pair, and
-    retrieval falls as that is learned (`docs/results.md`)."""
+    """Share of tokens that is masked, in each sensor at places of its own. That is our reading, which the paper's
+    positions p_M^(b) allow: with one mask for both, where the visible tokens lie tells InfoNCE which images are a pair,
+    and retrieval falls as that is learned (`docs/results.md`)."""
 
     temperature: Positive = 0.07
     """Of InfoNCE. Not stated; ours, CLIP's."""

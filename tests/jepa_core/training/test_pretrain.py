@@ -149,7 +149,13 @@ def shared(cut_store, pairs, tmp_path_factory):
         store = Store.at(shutil.copytree(cut_store.root, tmp_path_factory.mktemp("run") / "data"))
         rows = []
         # Batch norms have the statistics of each process's images: without them two processes are as one.
-        choice = Choice("crjepa", epochs=2, processes=processes, model=SMALL | {"stem": "linear"})
+        choice = Choice(
+            "crjepa",
+            epochs=2,
+            processes=processes,
+            model=SMALL | {"stem": "linear"},
+            recipe={"mixed_precision": False},
+        )
         done[processes] = (
             store,
             pretrain(store, choice, stored_pairs(store, pairs, SENSORS, "0" * 64), on_step=rows.append, **RUN),

@@ -162,10 +162,13 @@ def test_context_features_do_not_see_the_masked_tokens():
     images = batch(1)
     changed = {name: image.clone() for name, image in images.items()}
     changed["sentinel1"][..., :8, :8] += 1
-    split = {"visible": torch.arange(1, 16)[None], "masked": torch.tensor([[0]])}
-    drawn = {f"{kind}_{name}": places for kind, places in split.items() for name in images}
+    # The other sensor sees the token that is changed in this one.
+    masked = {"sentinel1": 0, "sentinel2": 5}
+    drawn = {f"masked_{name}": torch.tensor([[place]]) for name, place in masked.items()}
+    drawn |= {f"visible_{name}": torch.tensor([[i for i in range(16) if i != at]]) for name, at in masked.items()}
     a, b = (model.encode(given, drawn).rows for given in (images, changed))
     assert torch.equal(a["same_sentinel1"], b["same_sentinel1"])
+    assert torch.equal(a["prediction_ab"], b["prediction_ab"])
     assert not torch.equal(a["prediction_aa"], b["prediction_aa"])
 
 
