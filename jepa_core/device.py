@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""Where networks run, and how finely they count there."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -211,16 +211,17 @@ class CRJEPA(Variant):
     def encode(self, images: Mapping[str, Tensor], drawn: Mapping[str, Tensor]) -> Encoded:
         """Routes of latent prediction, and projections of the mean visible token (section 3)."""
         c = self.config
-        visible, masked = ({name: drawn[f"{kind}_{name}"] for name in self.sensors} for kind in ("visible", "masked"))
         letters = dict(zip("ab", self.sensors, strict=True))
         tokens = {name: self.stems[name](images[name]) for name in self.sensors}
         # The trunk runs on the visible and on the masked tokens apart: neither sees the other.
-        context = {name: self._trunk(name)(take(tokens[name], visible[name])) for name in self.sensors}
-        target = {name: self._targets(name, images[name], tokens[name], masked[name]) for name in self.sensors}
+        context = {name: self._trunk(name)(take(tokens[name], drawn[f"visible_{name}"])) for name in self.sensors}
+        target = {
+            name: self._targets(name, images[name], tokens[name], drawn[f"masked_{name}"]) for name in self.sensors
+        }
         rows = {}
         for route in c.routes:
             start, end = (letters[letter] for letter in route)
-            predicted = self.predictors[PREDICTORS[c.sharing][route]](context[start], masked[end])
+            predicted = self.predictors[PREDICTORS[c.sharing][route]](context[start], drawn[f"masked_{end}"])
             rows[f"prediction_{route}"] = latent_mse(predicted, target[end])
         for name in self.sensors:
             pooled = context[name].mean(dim=1)
