@@ -2,14 +2,14 @@
 
 import multiprocessing
 import os
+import queue
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,9 +17,6 @@ from jepa_core.describing.scenes import Share, describe_shares
 from jepa_core.errors import JepaError
 from jepa_core.model import TrainedModel, load_model
 from jepa_core.vectors import DescriptorError
-
-if TYPE_CHECKING:
-    from multiprocessing.sharedctypes import Synchronized
 
 
 def describe_in_processes(model: Path, shares: Sequence[Share], processes: int) -> Iterator[int]:
@@ -39,14 +36,22 @@ def describe_in_processes(model: Path, shares: Sequence[Share], processes: int) 
     """
     # Spawned: a fork would copy the threads' locks. dask.distributed would be a dependency more, for a queue of tasks.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _begin, (processes, context.Value("i", 0)))
-    try:
+    # A pool for each: one pool of many, of which one is killed while another is started, waits for the other for ever.
+    pools = [ProcessPoolExecutor(1, context, _begin, (number, processes)) for number in range(processes)]
+    free: queue.SimpleQueue[ProcessPoolExecutor] = queue.SimpleQueue()
+    for pool in pools:
+        free.put(pool)
+
+    def described(share: Share) -> int:
+        pool = free.get()
         try:
-            tasks = [pool.submit(_describe, model, share) for share in shares]
-        except OSError as error:
-            # Killed while it began, a process leaves a handle that the pool stumbles over.
-            raise BrokenProcessPool from error
-        for done in as_completed(tasks):
+            return _submitted(pool, model, share).result()
+        finally:
+            free.put(pool)
+
+    threads = ThreadPoolExecutor(processes)
+    try:
+        for done in as_completed([threads.submit(described, share) for share in shares]):
             yield done.result()
     except JepaError:
         raise
@@ -60,13 +65,20 @@ def describe_in_processes(model: Path, shares: Sequence[Share], processes: int) 
             f"a process that describes patches failed ({error!r}). What was finished stays: run again"
         ) from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        threads.shutdown(cancel_futures=True)
+        for pool in pools:
+            pool.shutdown()
 
 
-def _begin(processes: int, begun: "Synchronized[int]") -> None:
-    with begun.get_lock():
-        number = begun.value
-        begun.value += 1
+def _submitted(pool: ProcessPoolExecutor, model: Path, share: Share) -> Future[int]:
+    try:
+        return pool.submit(_describe, model, share)
+    except OSError as error:
+        # Killed while it began, a process leaves a handle that the pool stumbles over.
+        raise BrokenProcessPool from error
+
+
+def _begin(number: int, processes: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
     if torch.cuda.is_available():
         torch.cuda.set_device(number % torch.cuda.device_count())

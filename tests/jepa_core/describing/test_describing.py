@@ -1,8 +1,8 @@
 import shutil
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import popen_spawn_posix
 
 import numpy as np
 import psutil
@@ -88,22 +88,45 @@ def test_a_model_in_memory_is_not_given_to_processes(undescribed, trained):
         describe_archive(undescribed, replace(trained, folder=None), processes=2)
 
 
+KILLED = r"was killed. What was finished stays: run again"
+
+
 @pytest.mark.slow
-def test_a_killed_process_is_said_in_plain_words_and_a_second_run_ends_the_work(undescribed, trained, described):
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_a_killed_process_is_said_in_plain_words_and_a_second_run_ends_the_work(
+    undescribed, trained, described, seconds
+):
     def kill_one():
         while True:
             for child in psutil.Process().children():
                 if "spawn_main" in " ".join(child.cmdline()):
+                    time.sleep(seconds)
                     child.kill()
                     return
             time.sleep(0.01)
 
-    killer = threading.Thread(target=kill_one)
-    with ThreadPoolExecutor(1) as pool:
-        run = pool.submit(describe_archive, undescribed, trained, 2)
-        killer.start()
-        with pytest.raises(DescriptorError, match=r"was killed. What was finished stays: run again"):
-            run.result(timeout=60)
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    with pytest.raises(DescriptorError, match=KILLED):
+        describe_archive(undescribed, trained, 2)
     killer.join()
     describe_archive(undescribed, trained)
     assert_alike(undescribed, trained, described)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)
+def test_a_process_killed_while_another_is_started_keeps_nothing_waiting(undescribed, trained, monkeypatch):
+    launch, started = popen_spawn_posix.Popen._launch, []
+
+    def kill_the_first(popen, process):
+        launch(popen, process)
+        started.append(popen.pid)
+        if len(started) == 2:
+            psutil.Process(started[0]).kill()
+            time.sleep(1)
+
+    monkeypatch.setattr(popen_spawn_posix.Popen, "_launch", kill_the_first)
+    with pytest.raises(DescriptorError, match=KILLED):
+        describe_archive(undescribed, trained, 2)
+    assert len(started) == 2
