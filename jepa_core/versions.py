@@ -7,7 +7,7 @@ then: everything downstream is computed again, a trained model included.
 PATCHES = "2"
 PAIRS = "1"
 CACHE = "2"
-MODEL = {"ijepa": "3", "mae": "3", "rejepa": "3", "xjepa": "3", "crjepa": "4", "lejepa": "2"}
+MODEL = {"ijepa": "4", "mae": "4", "rejepa": "4", "xjepa": "4", "crjepa": "5", "lejepa": "3"}
 DESCRIPTORS = "2"
 INDEX = "3"
 BENCHMARK = "4"

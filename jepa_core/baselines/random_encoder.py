@@ -17,7 +17,7 @@ from jepa_core.statistics import normalise
 from jepa_core.training.whiten import whiten
 from jepa_core.variants import ijepa, registry
 
-_CODE = 2
+_CODE = 3
 """Counts changes of what the vectors are."""
 
 

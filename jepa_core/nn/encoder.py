@@ -76,9 +76,20 @@ class Encoder(nn.Module):
         features: Tensor = self.trunk(tokens if seen is None else take(tokens, seen), present)
         return features
 
-    def pooled(self, images: Tensor) -> Tensor:
-        """Unit vector of an image, from all its tokens: (batch, 2 x width)."""
-        return mean_and_deviation(self(images))
+    def levels(self, images: Tensor) -> dict[str, Tensor]:
+        """Unit vectors of an image from all its tokens, as they enter the trunk and as they leave it.
+
+        What a patch looks like is in the stem's tokens, and masked prediction wears it down on the way through the
+        trunk (`docs/results.md`).
+
+        Args:
+            images: (batch, bands, y, x).
+
+        Returns:
+            `stem` and `trunk`, each (batch, 2 x width).
+        """
+        tokens = self.stem(images)
+        return {"stem": mean_and_deviation(tokens), "trunk": mean_and_deviation(self.trunk(tokens))}
 
     @torch.no_grad()
     def targets(self, images: Tensor) -> Tensor:

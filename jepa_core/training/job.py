@@ -27,7 +27,6 @@ from jepa_core.training.probe import open_probe
 from jepa_core.training.watch import Row, TrainingError
 from jepa_core.training.whiten import whiten_on_cache
 from jepa_core.variants import registry
-from jepa_core.variants.per_sensor import PerSensor
 
 
 @dataclass(frozen=True)
@@ -85,8 +84,7 @@ def run_job(job: Job, group: Group, on_step: Callable[[Row], None]) -> None:
     probe = open_probe(Path(job.probe)) if job.probe and group.leads else None
     history = train(variant, cache, job.recipe, job.seed, Path(job.checkpoints), on_step, group, probe)
     if group.leads:
-        if isinstance(variant, PerSensor) and variant.whitened:
-            whiten_on_cache(variant, cache)
+        whiten_on_cache(variant, cache)
         about = job.about | {
             "seed": job.seed,
             "recipe": asdict(job.recipe),

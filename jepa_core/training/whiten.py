@@ -12,7 +12,7 @@ from jepa_core.device import on_device
 from jepa_core.nn.whitening import Whitening
 from jepa_core.statistics import normalise
 from jepa_core.training.cache import TrainingCache
-from jepa_core.variants.per_sensor import PerSensor
+from jepa_core.variants.variant import Variant
 
 MOST_IMAGES = 4000
 """Of a sensor that are looked at: a covariance of a few hundred features is settled by then."""
@@ -21,11 +21,17 @@ _FLOOR = 3.0
 """Added to the variance of each direction, as a share of their mean: directions that hold next to nothing stay small.
 Chosen on EuroSAT's validation part (`docs/results.md`)."""
 
+KEPT = 128
+"""Directions of a level that are kept, of those with the largest variance: with 64 on EuroSAT retrieval is as with all
+384, and archives of more kinds of ground and more bands may need more."""
+
 _AT_ONCE = 128
 
 
-def whiten_on_cache(variant: PerSensor, cache: TrainingCache) -> None:
-    """Fits a trained method's whitening on an even choice of its training images."""
+def whiten_on_cache(variant: Variant, cache: TrainingCache) -> None:
+    """Fits the whitening of a trained method, if it has any, on an even choice of its training images."""
+    if not variant.whitened:
+        return
     rows = evenly(len(cache), MOST_IMAGES)
 
     def normalised(name: str) -> Iterator[np.ndarray]:
@@ -37,8 +43,11 @@ def whiten_on_cache(variant: PerSensor, cache: TrainingCache) -> None:
 
 
 @torch.no_grad()
-def whiten(variant: PerSensor, images: Mapping[str, Iterable[np.ndarray]]) -> None:
-    """Fits each sensor's whitening; the covariance is Ledoit's and Wolf's, drawn to the identity where images are few.
+def whiten(variant: Variant, images: Mapping[str, Iterable[np.ndarray]]) -> None:
+    """Fits each level's whitening by sensor.
+
+    The covariance is Ledoit's and Wolf's, drawn to the identity where images are few. A level that searches across
+    sensors keeps its axes, which are the same for both; others are turned to their own, of which `KEPT` stay.
 
     Args:
         variant: a method with whitening, left in the mode that it was in.
@@ -48,28 +57,36 @@ def whiten(variant: PerSensor, images: Mapping[str, Iterable[np.ndarray]]) -> No
     variant.eval()
     on = next(variant.parameters()).device
     for sensor, blocks in images.items():
-        network = variant.networks[sensor]
-        parts = [network.embed(on_device(torch.from_numpy(block), on)).double().cpu().numpy() for block in blocks]
-        vectors = np.concatenate(parts)
-        mean = vectors.mean(axis=0)
-        whitening = cast("Whitening", variant.whitening[f"same_{sensor}"])
-        whitening.set(torch.from_numpy(mean), torch.from_numpy(whitening_matrix(vectors - mean)))
+        parts: dict[str, list[np.ndarray]] = {level: [] for level in variant.whitened}
+        for block in blocks:
+            levels = variant.levels(on_device(torch.from_numpy(block), on), sensor)
+            for level, found in parts.items():
+                found.append(levels[level].double().cpu().numpy())
+        for level, found in parts.items():
+            vectors = np.concatenate(found)
+            mean = vectors.mean(axis=0)
+            across = level in variant.described_by.get("cross", ())
+            matrix = whitening_matrix(vectors - mean, None if across else KEPT)
+            whitening = cast("Whitening", variant.whitening[f"{level}_{sensor}"])
+            whitening.set(torch.from_numpy(mean), torch.from_numpy(matrix))
     variant.train(training)
 
 
-def whitening_matrix(centred: np.ndarray) -> np.ndarray:
-    """The symmetric root of the inverse covariance; the identity where all vectors are one.
+def whitening_matrix(centred: np.ndarray, kept: int | None = None) -> np.ndarray:
+    """What evens out the directions of vectors; where all vectors are one, it changes nothing.
 
     Args:
         centred: float64 (vectors, dimension), of mean 0.
+        kept: how many directions stay, of the largest variance, and become the axes; where None all stay and the axes
+            are what they were: the symmetric root of the inverse covariance.
 
     Returns:
-        (dimension, dimension).
+        (dimension, dimension or kept).
     """
     covariance, _ = ledoit_wolf(centred, assume_centered=True)
     variances, directions = np.linalg.eigh(covariance)
     mean = variances.mean()
     if not mean > 1e-12:
-        return np.eye(centred.shape[1])
-    floored = np.maximum(variances, 0) / mean + _FLOOR
-    return np.asarray((directions / np.sqrt(floored)) @ directions.T)
+        return np.eye(centred.shape[1])[:, :kept]
+    scaled = directions / np.sqrt(np.maximum(variances, 0) / mean + _FLOOR)
+    return np.asarray(scaled @ directions.T if kept is None else scaled[:, -kept:])

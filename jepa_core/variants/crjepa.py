@@ -21,11 +21,12 @@ from jepa_core.nn.cross_predictor import CrossPredictor
 from jepa_core.nn.ema import follow, follower
 from jepa_core.nn.head import retrieval_head
 from jepa_core.nn.masking import random_mask, take
+from jepa_core.nn.pooling import mean_and_deviation
 from jepa_core.nn.stem import Stem, StemKind
 from jepa_core.nn.trunk import Trunk
 from jepa_core.training.config import TrainingConfig
 from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
-from jepa_core.vectors import Purpose
+from jepa_core.vectors import PURPOSES, Purpose
 
 ROUTES = ("aa", "bb", "ab", "ba")
 """All latent predictions of two sensors, a and b."""
@@ -159,7 +160,14 @@ RECIPES = {
 
 
 class CRJEPA(Variant):
-    """Two stems, one trunk; predictors within each sensor and across; a head for each kind of search."""
+    """Two stems, one trunk; predictors within each sensor and across; a head for each kind of search.
+
+    The paper searches by the heads' projections alone. InfoNCE has them keep what tells pairs, and more of what a patch
+    shows is left in what they are made of, which stands beside them here (`docs/results.md`).
+    """
+
+    described_by: Mapping[Purpose, tuple[str, ...]] = {"same": ("stem", "same"), "cross": ("trunk", "cross")}
+    whitened = ("stem", "trunk", "same", "cross")
 
     def __init__(self, config: CRJEPAConfig, bands: Mapping[str, int]) -> None:
         """Builds the network with random weights, from torch's global generator.
@@ -171,13 +179,12 @@ class CRJEPA(Variant):
         Raises:
             ValueError: not exactly two sensors, or a route that there is not.
         """
-        super().__init__()
+        super().__init__(bands)
         if len(bands) != 2:
             raise ValueError(f"CR-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
         if not set(config.routes) <= set(ROUTES):
             raise ValueError(f"routes are {', '.join(ROUTES)}, not {', '.join(config.routes)}")
         c = self.config = config
-        self.sensors = tuple(bands)
         self.tokens = (c.input_size // c.patch_size) ** 2
         self.stems = nn.ModuleDict(
             {
@@ -192,9 +199,11 @@ class CRJEPA(Variant):
         self.predictors = nn.ModuleDict(
             {kind: CrossPredictor(c.width, c.predictor_depth, c.heads, c.mlp_ratio, self.tokens) for kind in kinds}
         )
-        self.purposes = ("cross",) if c.single_head else ("same", "cross")
         self.heads = nn.ModuleDict(
-            {purpose: retrieval_head(c.width, c.head_hidden, c.dimension) for purpose in self.purposes}
+            {
+                purpose: retrieval_head(c.width, c.head_hidden, c.dimension)
+                for purpose in (("cross",) if c.single_head else PURPOSES)
+            }
         )
         if c.target == "ema":
             self.target_stems = follower(self.stems)
@@ -225,8 +234,8 @@ class CRJEPA(Variant):
             rows[f"prediction_{route}"] = latent_mse(predicted, target[end])
         for name in self.sensors:
             pooled = context[name].mean(dim=1)
-            for purpose in self.purposes:
-                rows[f"{purpose}_{name}"] = self.heads[purpose](pooled)
+            for purpose, head in self.heads.items():
+                rows[f"{purpose}_{name}"] = head(pooled)
             likeness = F.cosine_similarity(pooled.detach(), target[name].detach().mean(dim=1), dim=-1)
             rows[f"likeness_{name}"] = likeness
         return Encoded(rows)
@@ -235,9 +244,9 @@ class CRJEPA(Variant):
         """L = L_pred + L_cross + L_uni + SIGReg, each with its weight; a term of weight 0 is left out (section 3)."""
         c, rows = self.config, encoded.rows
         a, b = self.sensors
-        raw = {purpose: {name: rows[f"{purpose}_{name}"] for name in (a, b)} for purpose in self.purposes}
+        raw = {purpose: {name: rows[f"{purpose}_{name}"] for name in (a, b)} for purpose in self.heads}
         unit = {purpose: {k: F.normalize(r, dim=-1) for k, r in of.items()} for purpose, of in raw.items()}
-        uni = unit[self.purposes[0]]
+        uni = next(iter(unit.values()))
 
         weighted: dict[str, tuple[float, Tensor]] = {}
         if c.weight_prediction:
@@ -269,10 +278,17 @@ class CRJEPA(Variant):
             follow(self.target_stems, self.stems, momentum)
             follow(self.target_trunks, self.trunks, momentum)
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Each head over the mean of all tokens. Pooling at test time is not stated; ours."""
-        pooled = self._trunk(sensor)(self.stems[sensor](images)).mean(dim=1)
-        return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}
+    def levels(self, images: Tensor, sensor: str) -> dict[str, Tensor]:
+        """The stem's tokens, the trunk's mean token and each head over it; pooling at test time is not stated."""
+        tokens = self.stems[sensor](images)
+        pooled = self._trunk(sensor)(tokens).mean(dim=1)
+        heads = {name: F.normalize(head(pooled), dim=-1) for name, head in self.heads.items()}
+        return {
+            "stem": mean_and_deviation(tokens),
+            "trunk": F.normalize(pooled, dim=-1),
+            "same": heads.get("same", heads["cross"]),
+            "cross": heads["cross"],
+        }
 
     def roles(self) -> Roles:
         """Heads belong to the encoder: descriptors come from them."""

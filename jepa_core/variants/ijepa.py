@@ -145,9 +145,9 @@ class IJEPANetwork(SensorNetwork):
         """The target encoder follows."""
         follow(self.target, self.encoder, momentum)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """From all tokens of the target encoder, which the paper evaluates; how they are pooled is ours."""
-        return self.target.pooled(images)
+    def levels(self, images: Tensor) -> dict[str, Tensor]:
+        """Of the target encoder, which the paper evaluates; levels and pooling are ours."""
+        return self.target.levels(images)
 
     def roles(self) -> Roles:
         """Descriptors come from the encoder that follows the trained one."""
@@ -162,4 +162,4 @@ class IJEPA(PerSensor):
     """An I-JEPA a sensor."""
 
     network = IJEPANetwork
-    whitened = True
+    whitened = ("stem", "trunk")

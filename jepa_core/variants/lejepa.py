@@ -25,7 +25,7 @@ from jepa_core.nn.trunk import Trunk
 from jepa_core.nn.views import draw_crops, draw_lighting, render
 from jepa_core.training.config import TrainingConfig
 from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
-from jepa_core.vectors import Purpose
+from jepa_core.vectors import PURPOSES
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,13 @@ RECIPES = {
 
 
 class LeJEPA(Variant):
-    """A stem a sensor, one trunk, a head for each kind of search."""
+    """A stem a sensor, one trunk, a head for each kind of search.
+
+    The projections, which the loss compares, keep the kind of place; the mean token beside them keeps more of what
+    tells the nearest apart (`docs/lejepa.md`).
+    """
+
+    whitened = ("trunk",)
 
     def __init__(self, config: LeJEPAConfig, bands: Mapping[str, int]) -> None:
         """Builds the network with random weights, from torch's global generator.
@@ -111,7 +117,7 @@ class LeJEPA(Variant):
         Raises:
             ValueError: another number of sensors, or sizes that do not go together.
         """
-        super().__init__()
+        super().__init__(bands)
         if len(bands) not in (1, 2):
             raise ValueError(f"LeJEPA takes one sensor or two, not {len(bands)}: {', '.join(bands)}")
         c = self.config = config
@@ -119,15 +125,15 @@ class LeJEPA(Variant):
             if side % c.patch_size:
                 raise ValueError(f"a view of {side} pixels is not cut evenly into tokens of {c.patch_size}")
         self.bands = dict(bands)
-        self.sensors = tuple(bands)
         self.paired = len(bands) == 2
         self.stems = nn.ModuleDict(
             {name: ConvStem(count, c.input_size, c.patch_size, c.width) for name, count in bands.items()}
         )
         self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
-        self.purposes = ("same", "cross") if self.paired else ("same",)
+        purposes = PURPOSES if self.paired else PURPOSES[:1]
+        self.described_by = {purpose: ("trunk", purpose) for purpose in purposes}
         self.heads = nn.ModuleDict(
-            {purpose: retrieval_head(c.width, c.head_hidden, c.dimension, batch_norm=True) for purpose in self.purposes}
+            {purpose: retrieval_head(c.width, c.head_hidden, c.dimension, batch_norm=True) for purpose in purposes}
         )
 
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
@@ -152,7 +158,7 @@ class LeJEPA(Variant):
                 views = render(images[name], drawn[f"{kind}_crops_{name}"], drawn[f"{kind}_lighting_{name}"], side)
                 pooled.append(self._pooled(views, name).reshape(len(images[name]), -1, c.width))
             every = torch.cat(pooled, dim=1)
-            for purpose in self.purposes:
+            for purpose in self.heads:
                 rows[f"{purpose}_{name}"] = self.heads[purpose](every.flatten(0, 1)).reshape(*every.shape[:2], -1)
         return Encoded(rows)
 
@@ -181,14 +187,15 @@ class LeJEPA(Variant):
             terms={name: term.detach() for name, term in terms.items()},
             embeddings={
                 purpose: {name: rows[f"{purpose}_{name}"][:, 0].detach() for name in self.sensors}
-                for purpose in self.purposes
+                for purpose in self.heads
             },
         )
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Each head over the mean of all tokens of the whole image."""
+    def levels(self, images: Tensor, sensor: str) -> dict[str, Tensor]:
+        """The mean of all tokens of the whole image, and each head over it."""
         pooled = self._pooled(resized(images, self.config.input_size), sensor)
-        return {purpose: F.normalize(self.heads[purpose](pooled), dim=-1) for purpose in self.purposes}
+        heads = {purpose: F.normalize(head(pooled), dim=-1) for purpose, head in self.heads.items()}
+        return {"trunk": F.normalize(pooled, dim=-1)} | heads
 
     def roles(self) -> Roles:
         """Heads belong to the encoder: descriptors come from them. Nothing is of use in training only."""

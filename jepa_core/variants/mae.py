@@ -102,9 +102,9 @@ class MAENetwork(SensorNetwork):
         error = rows["reconstruction"].mean()
         return SensorLoss(error, {"reconstruction": error}, {"context": rows["context"]})
 
-    def embed(self, images: Tensor) -> Tensor:
-        """From all tokens, as the paper fine-tunes without a class token; how they are pooled is ours."""
-        return self.encoder.pooled(images)
+    def levels(self, images: Tensor) -> dict[str, Tensor]:
+        """From all tokens, as the paper fine-tunes without a class token; levels and pooling are ours."""
+        return self.encoder.levels(images)
 
     def roles(self) -> Roles:
         """No target network: pixels are the target."""
@@ -154,4 +154,4 @@ class MAE(PerSensor):
     """An MAE a sensor."""
 
     network = MAENetwork
-    whitened = True
+    whitened = ("stem", "trunk")

@@ -8,7 +8,6 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from jepa_core.nn.whitening import Whitening
 from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
 from jepa_core.vectors import Purpose
 
@@ -46,8 +45,8 @@ class SensorNetwork(nn.Module, ABC):
         """What follows the optimiser's step."""
 
     @abstractmethod
-    def embed(self, images: Tensor) -> Tensor:
-        """Unit vectors (batch, dimension)."""
+    def levels(self, images: Tensor) -> dict[str, Tensor]:
+        """Unit vectors (batch, dimension) of the levels `stem` and `trunk`."""
 
     @abstractmethod
     def roles(self) -> Roles:
@@ -61,14 +60,10 @@ class SensorNetwork(nn.Module, ABC):
 class PerSensor(Variant):
     """A network of one kind a sensor. Across sensors its descriptors mean nothing to each other."""
 
-    purposes = ("same",)
+    described_by: Mapping[Purpose, tuple[str, ...]] = {"same": ("stem", "trunk")}
 
     network: type[Any]
     """Called with the config and a number of bands, gives a `SensorNetwork`."""
-
-    whitened: bool = False
-    """Whether vectors are whitened after training: of methods whose loss says nothing of how features spread. Where
-    it does, whitening takes away from them (`docs/results.md`)."""
 
     def __init__(self, config: Any, bands: Mapping[str, int]) -> None:
         """Builds the networks with random weights, from torch's global generator.
@@ -77,12 +72,8 @@ class PerSensor(Variant):
             config: the method's config record.
             bands: number of bands of each sensor, by sensor name.
         """
-        super().__init__()
+        super().__init__(bands)
         self.config = config
-        self.sensors = tuple(bands)
-        # As it is made it changes nothing; named after the one kind of search that these methods serve.
-        evened = self.sensors if self.whitened else ()
-        self.whitening = nn.ModuleDict({f"same_{name}": Whitening(2 * config.width) for name in evened})
         self.by_sensor = nn.ModuleDict({name: self.network(config, count) for name, count in bands.items()})
 
     @property
@@ -124,10 +115,9 @@ class PerSensor(Variant):
         for network in self.networks.values():
             network.after_step(momentum)
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """By the sensor's own network, whitened where the method has it."""
-        vectors = self.networks[sensor].embed(images)
-        return {"same": self.whitening[f"same_{sensor}"](vectors) if self.whitened else vectors}
+    def levels(self, images: Tensor, sensor: str) -> dict[str, Tensor]:
+        """Of the sensor's own network."""
+        return self.networks[sensor].levels(images)
 
     def roles(self) -> Roles:
         """Of all networks."""

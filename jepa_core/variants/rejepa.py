@@ -158,9 +158,9 @@ class REJEPANetwork(SensorNetwork):
         """The target encoder follows."""
         follow(self.target, self.encoder, momentum)
 
-    def embed(self, images: Tensor) -> Tensor:
-        """From all tokens of the target encoder, as in I-JEPA. Not known; ours."""
-        return self.target.pooled(images)
+    def levels(self, images: Tensor) -> dict[str, Tensor]:
+        """Of the target encoder, as in I-JEPA. Not known; ours."""
+        return self.target.levels(images)
 
     def roles(self) -> Roles:
         """Descriptors come from the encoder that follows the trained one."""
@@ -178,3 +178,5 @@ class REJEPA(PerSensor):
     """A REJEPA a sensor."""
 
     network = REJEPANetwork
+    # VICReg evens out what the trunk gives: whitening takes away from it.
+    whitened = ("stem",)

@@ -52,7 +52,8 @@ class VariantSize:
 
     flops_per_image: dict[str, int]
     """By sensor name: of describing one image for all kinds of search, 2 a multiply-add. Matrix products, attention
-    included, and convolutions are counted; norms, activations and the resizing of images are not."""
+    included, and convolutions are counted; norms, activations, the resizing of images and what is fitted to
+    descriptors after training (less than a hundredth) are not."""
 
     training_flops_per_image: int
     """Of a training step, forward and backward, over an image of each sensor; counted likewise, with one draw of masks.

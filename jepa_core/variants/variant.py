@@ -6,12 +6,15 @@ itself, and what the images gave is combined.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from jepa_core.vectors import PURPOSES, Purpose
+from jepa_core.nn.whitening import Whitening
+from jepa_core.vectors import Purpose
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,31 @@ class Variant(nn.Module, ABC):
     sensors: tuple[str, ...]
     """Names of the sensors it takes."""
 
-    purposes: tuple[Purpose, ...] = PURPOSES
-    """Kinds of search that it has descriptors of their own for; where it has one kind, that serves all."""
+    described_by: Mapping[Purpose, tuple[str, ...]]
+    """Levels that a descriptor is put together from, by kind of search; where there is one kind, it serves all."""
+
+    whitened: tuple[str, ...] = ()
+    """Levels that are whitened after training, each sensor's by itself: which, was measured (`docs/results.md`)."""
 
     paired: bool = True
     """Whether row i of each sensor's images has to be of one pair."""
+
+    def __init__(self, sensors: Iterable[str]) -> None:
+        """Notes the sensors; nothing is whitened yet.
+
+        Args:
+            sensors: their names.
+        """
+        super().__init__()
+        self.sensors = tuple(sensors)
+        self.whitening = nn.ModuleDict(
+            {f"{level}_{name}": Whitening() for level in self.whitened for name in self.sensors}
+        )
+
+    @property
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Kinds of search that it has descriptors of their own for."""
+        return tuple(self.described_by)
 
     @abstractmethod
     def draw(self, batch: int, generator: Generator) -> dict[str, Tensor]:
@@ -118,8 +141,19 @@ class Variant(nn.Module, ABC):
         """
 
     @abstractmethod
+    def levels(self, images: Tensor, sensor: str) -> dict[str, Tensor]:
+        """What the parts of the network say of each image, all from one pass of the encoder.
+
+        Args:
+            images: normalised, (batch, bands, y, x).
+            sensor: the images' sensor.
+
+        Returns:
+            By level: (batch, its dimension), unit norm, not whitened.
+        """
+
     def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """Unit vectors to search with, all kinds from one pass of the encoder.
+        """Unit vectors to search with: for each kind its levels side by side, each weighing as much.
 
         Args:
             images: normalised, (batch, bands, y, x).
@@ -128,6 +162,13 @@ class Variant(nn.Module, ABC):
         Returns:
             By kind, in the order of `purposes`: (batch, dimension), unit norm.
         """
+        found = self.levels(images, sensor)
+        for level in self.whitened:
+            found[level] = self.whitening[f"{level}_{sensor}"](found[level])
+        return {
+            purpose: F.normalize(torch.cat([found[level] for level in levels], dim=-1), dim=-1)
+            for purpose, levels in self.described_by.items()
+        }
 
     @abstractmethod
     def roles(self) -> Roles:

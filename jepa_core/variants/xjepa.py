@@ -115,7 +115,9 @@ RECIPES = {
 class XJEPA(Variant):
     """Two encoders, each followed by a target; each sensor's context, with the other's in view, predicts the other."""
 
-    purposes = ("cross",)
+    described_by: Mapping[Purpose, tuple[str, ...]] = {"same": ("stem", "trunk"), "cross": ("trunk",)}
+    # As for REJEPA.
+    whitened = ("stem",)
     covariance: Tensor
 
     def __init__(self, config: XJEPAConfig, bands: Mapping[str, int]) -> None:
@@ -128,11 +130,10 @@ class XJEPA(Variant):
         Raises:
             ValueError: not exactly two sensors.
         """
-        super().__init__()
+        super().__init__(bands)
         if len(bands) != 2:
             raise ValueError(f"X-JEPA takes two sensors, not {len(bands)}: {', '.join(bands)}")
         c = self.config = config
-        self.sensors = tuple(bands)
         self.paired = c.pairing == "paired"
         encoders = {name: Encoder(c, count) for name, count in bands.items()}
         self.grid = encoders[self.sensors[0]].grid
@@ -228,9 +229,9 @@ class XJEPA(Variant):
             # A hundred steps' memory: the target's own momentum, near 1, would keep the identity for ever. Ours.
             self.covariance.lerp_(latest, 0.01)
 
-    def describe(self, images: Tensor, sensor: str) -> dict[Purpose, Tensor]:
-        """From all tokens of the sensor's target encoder. Not known; ours, as in I-JEPA."""
-        return {"cross": self._target(sensor).pooled(images)}
+    def levels(self, images: Tensor, sensor: str) -> dict[str, Tensor]:
+        """Of the sensor's target encoder. Not known; ours, as in I-JEPA."""
+        return self._target(sensor).levels(images)
 
     def roles(self) -> Roles:
         """Descriptors come from the encoders that follow the trained ones."""

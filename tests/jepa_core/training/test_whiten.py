@@ -9,7 +9,7 @@ from jepa_core.variants import registry
 from tests.jepa_core.variants.small import BANDS, batch, built
 
 IMAGES = batch(count=40)
-WHITENED = [name for name, method in registry.METHODS.items() if getattr(method.build, "whitened", False)]
+EVERY = pytest.mark.parametrize("variant", registry.METHODS)
 
 
 def blocks(images=IMAGES):
@@ -28,8 +28,12 @@ def test_the_matrix_is_the_root_of_the_inverse_of_a_covariance_that_is_known():
     vectors = rng.normal(size=(200_000, 3)) * deviations @ turned.T
     got = whitening_matrix(vectors - vectors.mean(axis=0))
     # The variances are 16, 4 and 1, their mean 7; each has 3 times that added.
-    wanted = (turned / np.sqrt(deviations**2 / 7 + 3)) @ turned.T
-    np.testing.assert_allclose(got, wanted, atol=0.02)
+    scaled = turned / np.sqrt(deviations**2 / 7 + 3)
+    np.testing.assert_allclose(got, scaled @ turned.T, atol=0.02)
+    two = whitening_matrix(vectors - vectors.mean(axis=0), kept=2)
+    assert two.shape == (3, 2)
+    # Up to the sign and the order of the axes.
+    np.testing.assert_allclose(two @ two.T, scaled[:, :2] @ scaled[:, :2].T, atol=0.02)
 
 
 def test_few_vectors_are_hardly_evened_out_and_equal_ones_not_at_all():
@@ -40,23 +44,52 @@ def test_few_vectors_are_hardly_evened_out_and_equal_ones_not_at_all():
     assert np.array_equal(whitening_matrix(np.zeros((5, 3))), np.eye(3))
 
 
-@pytest.mark.parametrize("variant", WHITENED)
-def test_every_sensors_descriptors_are_centred_by_their_own_mean(variant):
+@EVERY
+def test_every_whitened_level_is_centred_by_its_sensors_own_mean(variant):
     model = built(variant).eval()
     whiten(model, blocks())
+    assert set(model.whitening) == {f"{level}_{name}" for level in model.whitened for name in BANDS}
     for name in BANDS:
         with torch.no_grad():
-            vectors = model.networks[name].embed(IMAGES[name])
-        torch.testing.assert_close(model.whitening[f"same_{name}"].mean, vectors.mean(dim=0), rtol=0, atol=1e-5)
+            levels = model.levels(IMAGES[name], name)
+        for level in model.whitened:
+            mean = model.whitening[f"{level}_{name}"].mean
+            torch.testing.assert_close(mean, levels[level].mean(dim=0), rtol=0, atol=1e-5)
 
 
-def test_only_the_methods_whose_loss_says_nothing_of_how_features_spread_are_whitened():
-    assert WHITENED == ["ijepa", "mae"]
-    rejepa = built("rejepa").eval()
-    assert not list(rejepa.whitening)
-    with torch.no_grad():
-        vectors = rejepa.networks["sentinel1"].embed(IMAGES["sentinel1"])
-    assert torch.equal(described(rejepa)["sentinel1"]["same"], vectors)
+@EVERY
+def test_a_descriptor_is_its_levels_side_by_side_each_as_long(variant):
+    model = built(variant).eval()
+    whiten(model, blocks())
+    for name, kinds in described(model).items():
+        with torch.no_grad():
+            levels = model.levels(IMAGES[name], name)
+        for purpose, vectors in kinds.items():
+            parts = [
+                model.whitening[f"{level}_{name}"](levels[level]) if level in model.whitened else levels[level]
+                for level in model.described_by[purpose]
+            ]
+            assert len(parts) == 2 or variant == "xjepa"
+            torch.testing.assert_close(vectors, torch.cat(parts, dim=1) / len(parts) ** 0.5)
+
+
+def test_levels_that_search_across_sensors_keep_their_axes_and_others_few_directions(monkeypatch):
+    monkeypatch.setattr("jepa_core.training.whiten.KEPT", 5)
+    model = built("crjepa").eval()
+    whiten(model, blocks())
+    for name in BANDS:
+        shapes = {level: tuple(model.whitening[f"{level}_{name}"].matrix.shape) for level in model.whitened}
+        assert shapes == {"stem": (64, 5), "trunk": (32, 32), "same": (8, 5), "cross": (8, 8)}
+        for level in ("trunk", "cross"):
+            matrix = model.whitening[f"{level}_{name}"].matrix
+            torch.testing.assert_close(matrix, matrix.T)
+    assert {k: v.shape[1] for k, v in described(model)["sentinel1"].items()} == {"same": 10, "cross": 40}
+
+
+def test_vicreg_s_own_features_are_not_whitened():
+    # It evens them out: whitening takes away from them.
+    for variant in ("rejepa", "xjepa"):
+        assert built(variant).whitened == ("stem",)
 
 
 def test_descriptors_spread_over_more_directions_than_before():

@@ -79,12 +79,12 @@ def test_separate_trunks_cost_a_trunk_and_see_one_sensor_each():
     trunk = sum(p.numel() for p in shared.trunks.parameters())
     assert both.paper_parameters() - shared.paper_parameters() == trunk
     images = batch()
-    before = both.describe(images["sentinel2"], "sentinel2")["same"]
+    before = {name: both.levels(images[name], name)["trunk"] for name in BANDS}
     with torch.no_grad():
         for parameter in both.trunks["sentinel1"].parameters():
             parameter.add_(0.1)
-    assert torch.equal(both.describe(images["sentinel2"], "sentinel2")["same"], before)
-    assert not torch.equal(both.describe(images["sentinel1"], "sentinel1")["same"], before)
+    assert torch.equal(both.levels(images["sentinel2"], "sentinel2")["trunk"], before["sentinel2"])
+    assert not torch.equal(both.levels(images["sentinel1"], "sentinel1")["trunk"], before["sentinel1"])
 
 
 def test_the_dual_encoder_variant_has_the_published_count():
@@ -97,7 +97,8 @@ def test_the_dual_encoder_variant_has_the_published_count():
 def test_a_single_head_serves_both_purposes_and_regularises_the_mean_of_a_pair_too():
     model = built("crjepa", single_head=True)
     got = loss(model)
-    assert model.purposes == ("cross",)
+    levels = model.levels(batch()["sentinel1"], "sentinel1")
+    assert torch.equal(levels["same"], levels["cross"])
     assert "cross_infonce" not in got.terms
     assert {"uni_infonce", "uni_cosine", "sigreg"} <= set(got.terms)
     from jepa_core.losses.sigreg import sigreg
@@ -190,8 +191,8 @@ def test_the_two_heads_differ():
     model = built("crjepa").eval()
     images = batch()["sentinel1"]
     with torch.no_grad():
-        same, cross = model.describe(images, "sentinel1").values()
-    assert (same - cross).abs().max() > 0.01
+        levels = model.levels(images, "sentinel1")
+    assert (levels["same"] - levels["cross"]).abs().max() > 0.01
 
 
 def test_it_takes_two_sensors():

@@ -101,7 +101,7 @@ def test_training_brings_views_of_a_place_together_and_keeps_places_apart():
     assert losses[-1].total < 0.5 * losses[0].total
     model.eval()
     with torch.no_grad():
-        a, b = (model.describe(images[name], name)["cross"] for name in BANDS)
+        a, b = (model.levels(images[name], name)["cross"] for name in BANDS)
     # The pair is the nearest for most; 1 of 16 would be by chance.
     assert ((a @ b.T).argmax(dim=1) == torch.arange(16)).float().mean() > 0.5
     rank = torch.linalg.svdvals(a - a.mean(dim=0))
