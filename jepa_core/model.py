@@ -173,7 +173,10 @@ def load_model(folder: Path) -> TrainedModel:
     sensors = {name: sensor_from_json(fields) for name, fields in identity["sensors"].items()}
     counts = {name: len(sensor.bands) for name, sensor in sensors.items()}
     variant = registry.build(identity["variant"], config, counts, seed=0)
-    variant.load_state_dict(load_file(weights))
+    try:
+        variant.load_state_dict(load_file(weights))
+    except RuntimeError as error:
+        raise ModelError(f"{folder} was written by a version whose networks were others; train again") from error
     statistics = {
         name: {band: BandStatistics(**values) for band, values in bands.items()}
         for name, bands in identity["statistics"].items()

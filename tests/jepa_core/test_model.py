@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from jepa_core.fingerprint import file_digest, fingerprint
 from jepa_core.model import ModelError, load_model
 from jepa_core.patch_store import read_patches, read_pixels
 from jepa_core.sensors import SENTINEL1, SENTINEL2
@@ -36,6 +38,16 @@ def test_changed_files_are_refused(folder, file):
         data[-1] ^= 1
         (folder / file).write_bytes(bytes(data))
     with pytest.raises(ModelError, match="not those that were written"):
+        load_model(folder)
+
+
+def test_a_model_whose_network_is_another_is_said_to_be_older(folder):
+    weights, fields = load_file(folder / "weights.safetensors"), json.loads((folder / "model.json").read_text())
+    save_file({k: v for k, v in weights.items() if "whitening" not in k}, folder / "weights.safetensors")
+    fields["weights_sha256"] = file_digest(folder / "weights.safetensors")
+    identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
+    (folder / "model.json").write_text(json.dumps(fields | {"fingerprint": fingerprint(identity)}))
+    with pytest.raises(ModelError, match="by a version whose networks were others; train again"):
         load_model(folder)
 
 
