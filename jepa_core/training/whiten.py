@@ -10,6 +10,7 @@ from sklearn.covariance import ledoit_wolf
 from jepa_core.choice import evenly
 from jepa_core.device import on_device
 from jepa_core.nn.whitening import Whitening
+from jepa_core.progress import track
 from jepa_core.statistics import normalise
 from jepa_core.training.cache import TrainingCache
 from jepa_core.variants.variant import Variant
@@ -35,7 +36,7 @@ def whiten_on_cache(variant: Variant, cache: TrainingCache) -> None:
     rows = evenly(len(cache), MOST_IMAGES)
 
     def normalised(name: str) -> Iterator[np.ndarray]:
-        for start in range(0, len(rows), _AT_ONCE):
+        for start in track(range(0, len(rows), _AT_ONCE), f"Whitening {name}", unit="block"):
             pixels = cache.pixels[name][rows[start : start + _AT_ONCE]]
             yield normalise(pixels, cache.sensors[name], cache.statistics[name])
 
