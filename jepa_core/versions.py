@@ -9,6 +9,6 @@ PAIRS = "1"
 CACHE = "2"
 MODEL = {"ijepa": "4", "mae": "4", "rejepa": "4", "xjepa": "4", "crjepa": "5", "lejepa": "3"}
 DESCRIPTORS = "2"
-INDEX = "3"
+INDEX = "4"
 BENCHMARK = "4"
 COMPARISON = "3"

@@ -61,12 +61,11 @@ class IncomingScenes:
         Args:
             folder: of the index.
             change: number of the change.
-            before: state of the index; None for a new one, whose first scene sets dimension and kinds.
+            before: state of the index; None for a new one, whose first scene sets kinds and dimensions.
         """
         self.folder = folder
         self.change = change
-        self.dimension = before.dimension if before is not None else 0
-        self.kinds: tuple[Purpose, ...] = before.kinds if before is not None else ()
+        self.dimensions: dict[Purpose, int] = before.dimensions if before is not None else {}
         self._names: list[pa.Array] = []
         self._written = 0
 
@@ -130,16 +129,15 @@ class IncomingScenes:
 
     def _part(self, sensor: str, scene: SceneVectors) -> Part:
         what = f"descriptors of {sensor} scene {scene.scene_id}"
-        if not self.kinds:
-            self.kinds = tuple(scene.vectors)
-            self.dimension = int(next(iter(scene.vectors.values())).shape[1])
-        if set(scene.vectors) != set(self.kinds):
-            raise DescriptorError(f"{what} are of the kinds {', '.join(scene.vectors)}, not {', '.join(self.kinds)}")
+        if not self.dimensions:
+            self.dimensions = {kind: int(vectors.shape[1]) for kind, vectors in scene.vectors.items()}
+        if set(scene.vectors) != set(self.dimensions):
+            kinds = ", ".join(self.dimensions)
+            raise DescriptorError(f"{what} are of the kinds {', '.join(scene.vectors)}, not {kinds}")
         for kind, vectors in scene.vectors.items():
-            if vectors.shape != (len(scene.patches), self.dimension):
-                raise DescriptorError(
-                    f"{kind} {what} have the shape {vectors.shape}, not {(len(scene.patches), self.dimension)}"
-                )
+            wanted = (len(scene.patches), self.dimensions[kind])
+            if vectors.shape != wanted:
+                raise DescriptorError(f"{kind} {what} have the shape {vectors.shape}, not {wanted}")
             check_unit(vectors, f"{kind} {what}")
         row = {"scene_id": scene.scene_id, "mark": scene.mark, "start": 0, "stop": len(scene.patches)}
         half = {kind: np.asarray(vectors, np.float16) for kind, vectors in scene.vectors.items()}

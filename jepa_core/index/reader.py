@@ -126,10 +126,11 @@ class DescriptorIndex:
         check_model(model, self.model, "queries", self.state.variant)
         if k < 1:
             raise JepaError(f"k is {k}; at least one hit must be asked for")
-        if vectors.ndim != 2 or vectors.shape[1] != self.state.dimension:
-            raise JepaError(f"queries have the shape {vectors.shape}, not (n, {self.state.dimension})")
-        check_unit(vectors, "queries")
         side, kind = self._side(sensor), serving(purpose, self.state.kinds)
+        dimension = self.state.dimensions[kind]
+        if vectors.ndim != 2 or vectors.shape[1] != dimension:
+            raise JepaError(f"queries have the shape {vectors.shape}, not (n, {dimension})")
+        check_unit(vectors, "queries")
         queries = np.ascontiguousarray(vectors, np.float32)
         patches: list[list[Patch]] = [[]] * len(queries)
         cosines: list[list[float]] = [[]] * len(queries)

@@ -9,7 +9,7 @@ from jepa_core.errors import JepaError
 from jepa_core.index.coarse import Coarse
 from jepa_core.index.errors import BrokenIndexError
 from jepa_core.index.files import FileState
-from jepa_core.vectors import Purpose
+from jepa_core.vectors import PURPOSES, Purpose
 
 FILE = "index.json"
 
@@ -71,11 +71,8 @@ class IndexState:
     model: str
     """Fingerprint of the model whose descriptors lie in it."""
 
-    dimension: int
-    """Of the vectors."""
-
-    kinds: tuple[Purpose, ...]
-    """Of descriptors that the model has."""
+    dimensions: dict[Purpose, int]
+    """Of the vectors, by kind of descriptor that the model has."""
 
     sensors: dict[str, SensorState]
     """By name."""
@@ -85,6 +82,11 @@ class IndexState:
 
     format: str = versions.INDEX
     """Of the files."""
+
+    @property
+    def kinds(self) -> tuple[Purpose, ...]:
+        """Of descriptors that the model has."""
+        return tuple(self.dimensions)
 
 
 def write_state(folder: Path, state: IndexState) -> None:
@@ -107,7 +109,9 @@ def read_state(folder: Path) -> IndexState:
         raise BrokenIndexError(f"{error}") from error
     if fields.get("format") != versions.INDEX:
         raise BrokenIndexError(f"{folder} was written by another version; materialize it again")
-    return IndexState(**{**fields, "kinds": tuple(fields["kinds"]), "sensors": _sensors(fields["sensors"])})
+    # JSON was written with its keys sorted.
+    dimensions = {kind: fields["dimensions"][kind] for kind in PURPOSES if kind in fields["dimensions"]}
+    return IndexState(**{**fields, "dimensions": dimensions, "sensors": _sensors(fields["sensors"])})
 
 
 def _sensors(fields: dict[str, Any]) -> dict[str, SensorState]:

@@ -173,7 +173,7 @@ class IndexWriter:
             incoming.check_ids(there, gone)
             # Queries of one sensor are what lists of another are measured with.
             sensors = {name: replace(part, changed=part.changed + moved) for name, part in sensors.items()}
-            state = IndexState(variant, model, incoming.dimension, incoming.kinds, sensors, change=number)
+            state = IndexState(variant, model, incoming.dimensions, sensors, change=number)
             self._commit(rebuild.kept_in_shape(self.folder, state))
         return ChangeSummary(added, replaced, withdrawn, sum(part.live for part in sensors.values()))
 

@@ -103,7 +103,10 @@ def _about(store: Store, variant: str) -> dict[str, Any]:
         "folder": str(index.folder.relative_to(store.root)),
         "model": index.model,
         "bytes": size_of(index.folder),
-        "dimension": max(state.dimension for state in shards),
+        "dimensions": ", ".join(
+            f"{kind} {size}"
+            for kind, size in {kind: size for state in shards for kind, size in state.dimensions.items()}.items()
+        ),
         "shards": len(shards),
     }
     for sensor in sorted({name for state in shards for name in state.sensors}):

@@ -8,12 +8,12 @@ from jepa_core.variants import registry
 
 # By variant: code version and what it stood for when it was set.
 PINNED = {
-    "ijepa": ("3", "ddfe1a33a153"),
-    "mae": ("3", "c552d3808ba8"),
-    "rejepa": ("3", "a89a84b93ff2"),
-    "xjepa": ("3", "7b4903907d74"),
-    "crjepa": ("4", "e75f3771bcb6"),
-    "lejepa": ("2", "184e99f5d1d3"),
+    "ijepa": ("4", "ddfe1a33a153"),
+    "mae": ("4", "c552d3808ba8"),
+    "rejepa": ("4", "a89a84b93ff2"),
+    "xjepa": ("4", "7b4903907d74"),
+    "crjepa": ("5", "e75f3771bcb6"),
+    "lejepa": ("3", "184e99f5d1d3"),
 }
 
 

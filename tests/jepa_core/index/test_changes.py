@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jepa_core.errors import UnknownNameError
+from jepa_core.errors import JepaError, UnknownNameError
 from jepa_core.index import (
     BrokenIndexError,
     Change,
@@ -41,6 +42,31 @@ def apply(folder, added=(), withdrawn=(), model=MODEL, sensor="sentinel2"):
 
 def files_of(folder):
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_kinds_may_differ_in_length(tmp_path, lists, small_sizes):
+    count = 200 if lists else 20
+    short = [scene(f"o{i}", count, i, dimension=8, first=1000 * i) for i in range(2)]
+    long = [scene(f"o{i}", count, 5 + i, dimension=16, first=1000 * i) for i in range(2)]
+    scenes = [
+        replace(a, vectors={"same": a.vectors["same"], "cross": b.vectors["cross"]})
+        for a, b in zip(short, long, strict=True)
+    ]
+    for one in scenes:
+        apply(tmp_path, [one])
+    with writing(tmp_path) as changing:
+        changing.compact()
+    index = open_index(tmp_path)
+    assert index.state.dimensions == {"same": 8, "cross": 16}
+    assert bool(index.state.sensors["sentinel2"].coarse) == lists
+    for kind, dimension in index.state.dimensions.items():
+        queries = scenes[1].vectors[kind][:4]
+        ids, _ = plain_search(scenes, queries, kind, 1)
+        assert index.search(queries, MODEL, kind, SENTINEL2, 1).patch_ids == ids
+        wrong = np.eye(12, dtype="float32")[:2]
+        with pytest.raises(JepaError, match=re.escape(f"queries have the shape (2, 12), not (n, {dimension})")):
+            index.search(wrong, MODEL, kind, SENTINEL2, 1)
 
 
 @pytest.fixture
