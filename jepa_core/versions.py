@@ -10,5 +10,5 @@ CACHE = "2"
 MODEL = {"ijepa": "4", "mae": "4", "rejepa": "4", "xjepa": "4", "crjepa": "5", "lejepa": "3"}
 DESCRIPTORS = "2"
 INDEX = "4"
-BENCHMARK = "4"
+BENCHMARK = "5"
 COMPARISON = "3"

@@ -102,9 +102,13 @@ def run_searches(data: LabelledSet, by_seed: Sequence[Vectors], name: str) -> Ou
 
 
 def _heads(plan: Plan, vectors: Vectors) -> list[Purpose]:
-    """Kinds that both sensors have and that have one dimension; a foreign model's may not compare across sensors."""
+    """Kinds that both sensors have and that have one dimension; a foreign model's may not compare across sensors.
+
+    Where there is a kind for searches across, what is made for those within a sensor has axes of that sensor's own.
+    """
     query, gallery = vectors[plan.search.query], vectors[plan.search.gallery]
-    return [kind for kind in query if kind in gallery and query[kind].shape[1] == gallery[kind].shape[1]]
+    kinds = [kind for kind in query if kind in gallery and query[kind].shape[1] == gallery[kind].shape[1]]
+    return kinds if plan.purpose == "same" else [kind for kind in kinds if kind == serving("cross", query)]
 
 
 def _details(data: LabelledSet, plan: Plan, measured: Measured, chance: np.ndarray) -> Details:

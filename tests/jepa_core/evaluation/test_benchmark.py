@@ -40,11 +40,15 @@ def judged(data, tmp_path_factory):
     return store, subject, rivals, run_benchmark(store.benchmark("crjepa"), data, subject, rivals, "drawn")
 
 
-def test_the_report_holds_every_search_with_both_heads_and_all_baselines(judged):
+def test_the_report_holds_every_search_within_a_sensor_by_both_kinds_and_all_baselines(judged):
     store, subject, _, report = judged
-    assert [result.serves for result in report.results] == [True] * 14 + [False] * 14
+    assert [result.serves for result in report.results] == [True] * 14 + [False] * 6
+    within = {result.search for result in report.results if result.search.query == result.search.gallery}
+    across = {result.search for result in report.results} - within
+    assert (len(within), len(across)) == (6, 8)
     assert {(result.search, result.head) for result in report.results} == {
-        (result.search, head) for result in report.results for head in ("same", "cross")
+        *((search, head) for search in within for head in ("same", "cross")),
+        *((search, "cross") for search in across),
     }
     assert list(report.baselines) == list(BASELINES)
     for results in report.baselines.values():
