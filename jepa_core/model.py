@@ -176,7 +176,10 @@ def load_model(folder: Path) -> TrainedModel:
     try:
         variant.load_state_dict(load_file(weights))
     except RuntimeError as error:
-        raise ModelError(f"{folder} was written by a version whose networks were others; train again") from error
+        raise ModelError(
+            f"{folder} was written by a version whose networks were others; train again: dagster asset materialize "
+            f"--select {identity['variant']}_index"
+        ) from error
     statistics = {
         name: {band: BandStatistics(**values) for band, values in bands.items()}
         for name, bands in identity["statistics"].items()

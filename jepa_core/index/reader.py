@@ -110,7 +110,7 @@ class DescriptorIndex:
         Args:
             vectors: unit queries, (queries, dimension).
             model: fingerprint of the model that made them.
-            purpose: which head made them.
+            purpose: kind of search that they were made for.
             sensor: sensor of the gallery.
             k: hits wanted; fewer where there are fewer.
             where: what hits have to meet; looked at before anything is scored.

@@ -57,7 +57,7 @@ def search(
         variant: name of the method.
         model_fingerprint: of the model that made the queries.
         sensor: of the patches to be found.
-        purpose: which head made the queries.
+        purpose: kind of search that the queries were made for.
         queries: unit vectors, (queries, dimension).
         k: hits wanted; fewer where fewer patches meet the conditions.
         where: conditions, met before anything is scored.

@@ -74,7 +74,7 @@ class CRJEPAConfig:
     """Hidden layers of each head. Not stated; ours, fitting the published count within 0.02 M."""
 
     dimension: Count = 256
-    """Dimension of the descriptors."""
+    """Dimension of each head's projection."""
 
     mask_ratio: Share = 0.5
     """Share of tokens that is masked, in each sensor at places of its own. That is our reading, which the paper's

@@ -60,7 +60,7 @@ class LeJEPAConfig(EncoderConfig):
     """Hidden layers of each head."""
 
     dimension: Count = 64
-    """Dimension of the descriptors."""
+    """Dimension of each head's projection."""
 
     weight_sigreg: Share = 0.05
     """Lambda: the share of SIGReg in the loss; the rest is that of the views' agreement."""

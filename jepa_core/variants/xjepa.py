@@ -116,7 +116,7 @@ class XJEPA(Variant):
     """Two encoders, each followed by a target; each sensor's context, with the other's in view, predicts the other."""
 
     described_by: Mapping[Purpose, tuple[str, ...]] = {"same": ("stem", "trunk"), "cross": ("trunk",)}
-    # As for REJEPA.
+    # Whitened, the trunk would win precision and no mAP.
     whitened = ("stem",)
     covariance: Tensor
 

@@ -100,20 +100,26 @@ def model_asset(variant: str) -> dg.AssetsDefinition:
 
 
 def _judge(store: Store, variant: str, inputs: StageInputs, result: StageResult, say: Callable[[str], None]) -> None:
-    """Goes on if the new model may take the place of the one that serves.
+    """Goes on if the new model may take the place of the one that serves; of one that can't be read it may.
 
     Raises:
         RejectedError: it may not.
     """
     from jepa_core import atomic
     from jepa_core.evaluation.succession import RejectedError, judge
-    from jepa_core.model import load_model
+    from jepa_core.model import ModelError, load_model
 
     assert inputs.previous is not None
     (candidate,) = result.outputs
     serving = store.root / inputs.previous.summary["folder"]
+    try:
+        standing = load_model(serving)
+    except ModelError as error:
+        # Of an older version of the method, mostly: it describes nothing any more, and its index gets no new scenes.
+        say(f"the new model takes the place of {serving.name} without being held against it: {error}")
+        return
     archive = atomic.read_json(store.root / "root.json")["archive"]
-    verdict = judge(store, _pairs(store, inputs), load_model(serving), load_model(candidate), archive)
+    verdict = judge(store, _pairs(store, inputs), standing, load_model(candidate), archive)
     if not verdict.accepted:
         where = "" if verdict.report is None else f" Its report: {verdict.report / 'report.html'}."
         raise RejectedError(

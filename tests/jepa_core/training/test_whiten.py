@@ -86,12 +86,6 @@ def test_levels_that_search_across_sensors_keep_their_axes_and_others_few_direct
     assert {k: v.shape[1] for k, v in described(model)["sentinel1"].items()} == {"same": 10, "cross": 40}
 
 
-def test_vicreg_s_own_features_are_not_whitened():
-    # It evens them out: whitening takes away from them.
-    for variant in ("rejepa", "xjepa"):
-        assert built(variant).whitened == ("stem",)
-
-
 def test_descriptors_spread_over_more_directions_than_before():
     model = built("mae").eval()
     before = described(model)["sentinel2"]["same"]
