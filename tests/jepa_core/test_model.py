@@ -47,9 +47,7 @@ def test_a_model_whose_network_is_another_is_said_to_be_older(folder):
     fields["weights_sha256"] = file_digest(folder / "weights.safetensors")
     identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
     (folder / "model.json").write_text(json.dumps(fields | {"fingerprint": fingerprint(identity)}))
-    with pytest.raises(
-        ModelError, match="by a version whose networks were others; train again: dagster asset .* --select crjepa_index"
-    ):
+    with pytest.raises(ModelError, match=r"networks were others; train again: .* --select crjepa_index"):
         load_model(folder)
 
 
