@@ -108,7 +108,7 @@ def _heads(plan: Plan, vectors: Vectors) -> list[Purpose]:
     """
     query, gallery = vectors[plan.search.query], vectors[plan.search.gallery]
     kinds = [kind for kind in query if kind in gallery and query[kind].shape[1] == gallery[kind].shape[1]]
-    return kinds if plan.purpose == "same" else [kind for kind in kinds if kind == serving("cross", query)]
+    return kinds if plan.purpose == "same" else [kind for kind in kinds if kind == serving(plan.purpose, query)]
 
 
 def _details(data: LabelledSet, plan: Plan, measured: Measured, chance: np.ndarray) -> Details:

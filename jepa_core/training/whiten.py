@@ -30,9 +30,7 @@ _AT_ONCE = 128
 
 
 def whiten_on_cache(variant: Variant, cache: TrainingCache) -> None:
-    """Fits the whitening of a trained method, if it has any, on an even choice of its training images."""
-    if not variant.whitened:
-        return
+    """Fits a trained method's whitening on an even choice of its training images."""
     rows = evenly(len(cache), MOST_IMAGES)
 
     def normalised(name: str) -> Iterator[np.ndarray]:

@@ -99,14 +99,13 @@ def _about(store: Store, variant: str) -> dict[str, Any]:
 
     index = current_index(store, variant)
     shards = [state for _, state in states(index)]
+    # Shards are of one model, but those without a scene know no dimensions.
+    dimensions = next((state.dimensions for state in shards if state.dimensions), {})
     about: dict[str, Any] = {
         "folder": str(index.folder.relative_to(store.root)),
         "model": index.model,
         "bytes": size_of(index.folder),
-        "dimensions": ", ".join(
-            f"{kind} {size}"
-            for kind, size in {kind: size for state in shards for kind, size in state.dimensions.items()}.items()
-        ),
+        "dimensions": ", ".join(f"{kind} {size}" for kind, size in dimensions.items()),
         "shards": len(shards),
     }
     for sensor in sorted({name for state in shards for name in state.sensors}):

@@ -44,6 +44,14 @@ def files_of(folder):
     return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.fixture
+def small_sizes(monkeypatch):
+    """Lists, several segments and their being put together, with hundreds of vectors."""
+    monkeypatch.setattr(sensor_index, "EXACT_BELOW", 60)
+    monkeypatch.setattr(incoming_module, "SEGMENT_ROWS", 150)
+    monkeypatch.setattr(rebuild, "_SMALLEST", 8)
+
+
 @pytest.mark.parametrize("lists", [False, True])
 def test_kinds_may_differ_in_length(tmp_path, lists, small_sizes):
     count = 200 if lists else 20
@@ -67,14 +75,6 @@ def test_kinds_may_differ_in_length(tmp_path, lists, small_sizes):
         wrong = np.eye(12, dtype="float32")[:2]
         with pytest.raises(JepaError, match=re.escape(f"queries have the shape (2, 12), not (n, {dimension})")):
             index.search(wrong, MODEL, kind, SENTINEL2, 1)
-
-
-@pytest.fixture
-def small_sizes(monkeypatch):
-    """Lists, several segments and their being put together, with hundreds of vectors."""
-    monkeypatch.setattr(sensor_index, "EXACT_BELOW", 60)
-    monkeypatch.setattr(incoming_module, "SEGMENT_ROWS", 150)
-    monkeypatch.setattr(rebuild, "_SMALLEST", 8)
 
 
 class Archive(RuleBasedStateMachine):
