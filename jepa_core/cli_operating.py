@@ -71,8 +71,15 @@ def doctor(
 @contextmanager
 def _whole_root(changed: bool) -> "Iterator[Store]":
     """The data root that the settings name, all of it, to be looked at or changed."""
+    from jepa_core.errors import NotMaterializedError
     from jepa_core.remote import scopes
+    from jepa_core.settings import Settings
 
+    settings = Settings()
+    if not isinstance(settings.data, str) and not settings.data_folder.exists():
+        raise NotMaterializedError(
+            f"there is no data root at {settings.data_folder}: nothing was made there yet, or JEPA_DATA is mistyped"
+        )
     if not changed:
         yield open_store(scopes.of_all())
         return

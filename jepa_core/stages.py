@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +102,16 @@ def _under(folder: str) -> int:
 def write_record(store: Store, record: StageRecord) -> None:
     """Declares the stage whole."""
     atomic.write_json(store.stage_records / f"{record.stage}.json", asdict(record))
+
+
+def weigh_again(store: Store, stage: str, output: Path) -> None:
+    """Notes an output's size as it is now, after a change to its files that left what they hold.
+
+    Args:
+        store: the data root.
+        stage: whose record it stands in; nothing is done where it does not.
+        output: a file or folder under the data root.
+    """
+    record, name = read_record(store, stage), str(output.relative_to(store.root))
+    if record is not None and name in record.outputs:
+        write_record(store, replace(record, outputs={**record.outputs, name: size_of(output)}))

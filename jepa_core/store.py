@@ -38,6 +38,7 @@ class Store:
         Raises:
             MixedDataError: the root holds products of another archive.
         """
+        self._check_folder()
         # Nothing was made here yet: a mistyped path must not keep the root.
         if not (self.root / "root.json").exists() or not any(self.stage_records.glob("*.json")):
             atomic.write_json(self.root / "root.json", {"archive": archive})
@@ -50,6 +51,7 @@ class Store:
             MixedDataError: the root holds products of another archive.
             JepaError: what says so cannot be read.
         """
+        self._check_folder()
         marker = self.root / "root.json"
         fields = atomic.read_json(marker) if marker.exists() else {"archive": archive}
         if not isinstance(fields, dict) or "archive" not in fields:
@@ -62,6 +64,10 @@ class Store:
                 f"{unset}Set JEPA_DATA to a folder of this archive's own. (If the archive was moved, "
                 f"write its new path into {marker}.)"
             )
+
+    def _check_folder(self) -> None:
+        if self.root.exists() and not self.root.is_dir():
+            raise JepaError(f"the data root {self.root} is a file; set JEPA_DATA to a folder")
 
     @property
     def downloads(self) -> Path:

@@ -19,6 +19,7 @@ from jepa_core.index.state import IndexState, read_state
 from jepa_core.index.writer import Change, ChangeSummary, IndexWriter, writing
 from jepa_core.progress import track
 from jepa_core.sensors import SENSORS
+from jepa_core.stages import weigh_again
 from jepa_core.store import Store
 from jepa_core.vectors import DescriptorError
 
@@ -102,6 +103,7 @@ def compact(store: Store, variant: str, say: Callable[[str], None] = lambda _: N
         for folder, _ in states(current):
             with writing(folder, say) as writer:
                 writer.compact()
+        weigh_again(store, f"{variant}_index", current.folder)
 
 
 def _sync(

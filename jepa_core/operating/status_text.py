@@ -84,7 +84,12 @@ def _stale(status: Status) -> Iterator[str]:
     else:
         yield "stale:"
         yield from (f"  {name}, which {why}" for name, why in status.stale.items())
-        yield "  Run: dagster job execute -m pipelines.definitions -j reindex_new_acquisitions, or switch the sensor on"
+        # The job trains nothing: what waits for a model waits for whoever wants one.
+        untrained = [name.removesuffix("_model") for name in status.stale if name.endswith("_model")]
+        yield from (f"  Run: dagster asset materialize --select {variant}_index" for variant in untrained)
+        if any(name.rpartition("_")[0] not in untrained for name in status.stale):
+            job = "dagster job execute -m pipelines.definitions -j reindex_new_acquisitions"
+            yield f"  Run: {job}, or switch the sensor on"
 
 
 def _disk(status: Status) -> Iterator[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from jepa_core import atomic
 from jepa_core.datasets.labelled_set import LabelledSet
-from jepa_core.errors import NotMaterializedError
+from jepa_core.errors import JepaError, NotMaterializedError
 from jepa_core.progress import track
 from jepa_core.sensors import Sensor, sensor_from_json, sensor_to_json
 from jepa_core.statistics import BandStatistics, band_statistics
@@ -68,16 +68,30 @@ def build_cache(folder: Path, data: LabelledSet, rows: np.ndarray) -> None:
 
 
 def open_cache(folder: Path) -> TrainingCache:
-    """The cache in a folder that `build_cache` made."""
+    """The cache in a folder that `build_cache` made.
+
+    Raises:
+        JepaError: a file of it is damaged; the message names it.
+    """
     fields = atomic.read_json(folder / "cache.json")
     return TrainingCache(
-        pixels={name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in fields},
+        pixels={name: _pixels(folder / f"{name}.npy") for name in fields},
         sensors={name: sensor_from_json(about["sensor"]) for name, about in fields.items()},
         statistics={
             name: {band: BandStatistics(**values) for band, values in about["statistics"].items()}
             for name, about in fields.items()
         },
     )
+
+
+def _pixels(path: Path) -> np.ndarray:
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r")
+    except (ValueError, OSError) as error:
+        raise JepaError(
+            f"{path} is damaged ({error}). Delete the folder it is in and run again: it is laid down anew"
+        ) from error
+    return array
 
 
 def write_pixels(path: Path, data: LabelledSet, sensor: Sensor, rows: np.ndarray) -> None:

@@ -4,12 +4,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 
 from jepa_core import atomic
+from jepa_core.errors import JepaError
 
 _KEPT = 2
 
@@ -48,20 +49,22 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> tuple[i
 
     Returns:
         Steps done and the history; 0 and nothing where there is no checkpoint.
+
+    Raises:
+        JepaError: it is damaged; the message names it.
     """
     found = _found(folder)
     if not found:
         return 0, []
-    weights: dict[str, Tensor] = {}
-    moments: dict[str, dict[str, Tensor]] = {}
-    with safe_open(found[-1] / "state.safetensors", framework="pt") as file:
-        for key in file.keys():  # noqa: SIM118  (not a dictionary: it cannot be iterated)
-            kind, _, name = key.partition(".")
-            if kind == "model":
-                weights[name] = file.get_tensor(key)
-            else:
-                entry, _, parameter_name = name.partition(".")
-                moments.setdefault(parameter_name, {})[entry] = file.get_tensor(key)
+    newest = found[-1]
+    try:
+        weights, moments = _read(newest / "state.safetensors")
+        history = atomic.read_json(newest / "history.json")
+    except (SafetensorError, JepaError) as error:
+        raise JepaError(
+            f"the checkpoint {newest} is damaged ({error}). Delete it and run again: training goes on from the one "
+            "before it, or from the start where there is none"
+        ) from error
     model.load_state_dict(weights)
     for parameter_name, parameter in model.named_parameters():
         if parameter_name in moments:
@@ -70,7 +73,22 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> tuple[i
             optimizer.state[parameter] = {
                 entry: value if entry == "step" else value.to(parameter.device) for entry, value in state.items()
             }
-    return latest_step(folder), atomic.read_json(found[-1] / "history.json")
+    return latest_step(folder), history
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+    """Weights by name, and the optimiser's moments by the parameter's name."""
+    weights: dict[str, Tensor] = {}
+    moments: dict[str, dict[str, Tensor]] = {}
+    with safe_open(path, framework="pt") as file:
+        for key in file.keys():  # noqa: SIM118  (not a dictionary: it cannot be iterated)
+            kind, _, name = key.partition(".")
+            if kind == "model":
+                weights[name] = file.get_tensor(key)
+            else:
+                entry, _, parameter_name = name.partition(".")
+                moments.setdefault(parameter_name, {})[entry] = file.get_tensor(key)
+    return weights, moments
 
 
 def _found(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from jepa_core.errors import JepaError
 from jepa_core.store import MixedDataError, Store
 
 
@@ -15,6 +16,14 @@ def test_a_data_root_is_bound_to_one_archive(tmp_path):
     store.bind("sample")
     with pytest.raises(MixedDataError, match="Set JEPA_DATA"):
         store.bind("/other")
+
+
+def test_a_data_root_that_is_a_file_is_said_to_be_one(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    store = Store.at(tmp_path / "notes.txt")
+    for look in (store.bind, store.check_bound):
+        with pytest.raises(JepaError, match=r"notes\.txt is a file; set JEPA_DATA to a folder"):
+            look("sample")
 
 
 def test_two_data_roots_share_nothing(tmp_path):

@@ -10,6 +10,7 @@ from jepa_core.index import BrokenIndexError, coarse, open_index, sensor_index
 from jepa_core.index.sync import compact, current_index, old_indexes, open_current, remove_index, sync_index, verify
 from jepa_core.patch_store import read_manifest, read_patches
 from jepa_core.sensors import SENSORS, SENTINEL1, SENTINEL2
+from jepa_core.stages import StageRecord, lost_output, read_record, size_of, write_record
 from jepa_core.store import Store
 from jepa_core.tables import SCENES, write_table
 from jepa_core.vectors import DescriptorError
@@ -101,6 +102,19 @@ def test_a_bit_that_flipped_is_found(store, trained, monkeypatch, file):
     for look in (lambda: verify(current), lambda: compact(store, "crjepa")):
         with pytest.raises(BrokenIndexError, match=rf"{path.name} is not what was written; delete it"):
             look()
+
+
+def test_after_a_compaction_the_record_of_the_index_holds_its_new_size(store, trained):
+    sync(store, trained)
+    folder = current_index(store, "crjepa").folder
+    name = str(folder.relative_to(store.root))
+    write_record(store, StageRecord("crjepa_index", "f", "v", {}, {}, {name: size_of(folder)}, {}, 1.0))
+    before = size_of(folder)
+    compact(store, "crjepa")
+    assert size_of(folder) != before
+    record = read_record(store, "crjepa_index")
+    assert record is not None
+    assert lost_output(store, record) is None
 
 
 def test_another_model_s_index_is_built_beside_and_the_old_one_stays_until_it_is_removed(store, trained):

@@ -191,3 +191,12 @@ def test_an_empty_data_root_is_sound(tmp_path, monkeypatch):
     monkeypatch.setenv("JEPA_DATA", str(tmp_path / "nothing"))
     assert doctor() == (0, "0 things are wrong; 0 are left over\n")
     assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["doctor", "--mend"], ["prune"], ["prune", "--dry-run"]])
+def test_a_data_root_that_is_not_there_is_not_called_healthy(tmp_path, monkeypatch, command):
+    monkeypatch.setenv("JEPA_DATA", str(tmp_path / "mistyped"))
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert f"there is no data root at {tmp_path / 'mistyped'}" in result.output
+    assert not (tmp_path / "mistyped").exists()

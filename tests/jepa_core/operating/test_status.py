@@ -106,7 +106,11 @@ def test_an_index_of_an_earlier_model_and_a_stage_of_another_version_are_named(r
     assert found["variants"]["crjepa"]["index"]["current"] is False
     assert found["variants"]["crjepa"]["described"] == 0
     assert found["stale"]["crjepa_model"] == f"has lost {where}"
-    assert f"of an earlier model, {record.data_version[:12]}" in status()
+    said = status()
+    assert f"of an earlier model, {record.data_version[:12]}" in said
+    # The job that re-indexes trains nothing.
+    assert "Run: dagster asset materialize --select crjepa_index" in said
+    assert "reindex_new_acquisitions" not in said
 
 
 def test_who_is_at_work_is_named(root):

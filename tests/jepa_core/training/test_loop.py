@@ -1,9 +1,13 @@
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from jepa_core.datasets.stored_pairs import stored_pairs
+from jepa_core.errors import JepaError
 from jepa_core.sensors import SENTINEL1, SENTINEL2
 from jepa_core.tables import PAIRS, read_table
 from jepa_core.training.batches import batch_at, dihedral, steps_per_epoch
@@ -114,6 +118,31 @@ def test_a_checkpoint_whose_removal_was_cut_short_is_not_taken_for_one(cache, tm
     train(fresh(), cache, CONFIG, 0, tmp_path)
     (tmp_path / "step-00000008" / "state.safetensors").unlink()
     assert latest_step(tmp_path) == 7
+
+
+@pytest.mark.parametrize("file", ["state.safetensors", "history.json"])
+def test_a_damaged_checkpoint_is_named_and_without_it_the_one_before_goes_on_to_the_same_weights(cache, tmp_path, file):
+    whole = fresh()
+    train(whole, cache, CONFIG, 0, tmp_path)
+    damaged = tmp_path / "step-00000008" / file
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    with pytest.raises(JepaError, match=r"step-00000008 is damaged .* goes on from the one before it"):
+        train(fresh(), cache, CONFIG, 0, tmp_path)
+    shutil.rmtree(damaged.parent)
+    again = fresh()
+    train(again, cache, CONFIG, 0, tmp_path)
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in weights(whole).items())
+
+
+def test_a_cache_that_was_cut_short_is_named(cache, tmp_path):
+    for name, pixels in cache.pixels.items():
+        np.save(tmp_path / f"{name}.npy", pixels)
+    shutil.copy(Path(cache.pixels["sentinel1"].filename).parent / "cache.json", tmp_path)
+    path = tmp_path / "sentinel1.npy"
+    assert np.array_equal(open_cache(tmp_path).pixels["sentinel1"], cache.pixels["sentinel1"])
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(JepaError, match=r"sentinel1\.npy is damaged .* Delete the folder"):
+        open_cache(tmp_path)
 
 
 def test_another_seed_gives_other_weights(cache, tmp_path):
