@@ -41,12 +41,17 @@ def benchmark(
     settings: Annotated[
         list[Path] | None,
         typer.Option(
+            exists=True,
+            dir_okay=False,
             help="Of a method or a baseline: TOML with size, processes and tables model and recipe; see "
-            "examples/benchmarks. Given several times: what a later file says goes first."
+            "examples/benchmarks. Given several times: what a later file says goes first.",
         ),
     ] = None,
     encoder_settings: Annotated[
-        Path | None, typer.Option(help="TOML that says what a model of yours is given; see examples/encoders.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="TOML that says what a model of yours is given; see examples/encoders."
+        ),
     ] = None,
     part: Annotated[
         Literal["test", "val"],

@@ -127,13 +127,16 @@ def test_several_seeds_of_random_weights_are_several_models(run, tmp_path):
         (["--variant", "timm:no_such_model"], "no_such_model"),
         (["--variant", "crjepa"], "takes two sensors, not 1"),
         (["--variant", "mae", "--epochs", "0"], "cannot train for 0 epochs"),
-        (["--variant", "mae", "--encoder-settings", "a"], "mae is a method, for which there is no --encoder-settings"),
         (
-            ["--variant", "pca", "--epochs", "0", "--encoder-settings", "a"],
+            ["--variant", "mae", "--encoder-settings", __file__],
+            "mae is a method, for which there is no --encoder-settings",
+        ),
+        (
+            ["--variant", "pca", "--epochs", "0", "--encoder-settings", __file__],
             "pca is a baseline, for which there is no --epochs and no --encoder-settings",
         ),
         (["--variant", "onnx:a", "--epochs", "1"], "onnx:a is a model of yours, for which there is no --epochs"),
-        (["--variant", "timm:test_vit", "--settings", "a"], "model of yours, for which there is no --settings"),
+        (["--variant", "timm:test_vit", "--settings", __file__], "model of yours, for which there is no --settings"),
         (["--variant", "timm:test_vit:a", "--seed", "0"], "a model of given weights, for which there is no --seed"),
         (["--variant", "python:a:b", "--seed", "1"], "a model of given weights, for which there is no --seed"),
     ],
@@ -144,6 +147,17 @@ def test_what_cannot_be_is_one_plain_line(run, arguments, message):
     assert message in result.stderr
     assert result.stderr.startswith("jepa benchmark: ")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--settings", "--encoder-settings"])
+def test_settings_that_are_not_there_are_said_to_be_so(run, tmp_path, option):
+    for path, message in ((tmp_path / "none.toml", "does not exist"), (tmp_path, "is a directory")):
+        result = run("--variant", "mae", option, str(path))
+        # It comes in a frame, which breaks lines.
+        said = " ".join(result.stderr.replace("│", " ").split())
+        assert result.exit_code == 2
+        assert option in said
+        assert message in said
 
 
 def test_a_set_that_is_not_known_or_not_there_is_a_plain_error(run, tmp_path):
