@@ -96,14 +96,17 @@ def compact(store: Store, variant: str, say: Callable[[str], None] = lambda _: N
         IndexBusyError: another process writes to the index for longer than a minute.
         IndexWriteError: the index could not be written; it is as it was.
     """
-    with _alone(store, variant, say):
+    # The stage's lock is taken first, as the stage does: its record is changed, too.
+    with store.locked(f"{variant}_index", say), _alone(store, variant, say):
         # What is broken must not come out as if it were whole.
         current = current_index(store, variant)
         verify(current)
-        for folder, _ in states(current):
-            with writing(folder, say) as writer:
-                writer.compact()
-        weigh_again(store, f"{variant}_index", current.folder)
+        try:
+            for folder, _ in states(current):
+                with writing(folder, say) as writer:
+                    writer.compact()
+        finally:
+            weigh_again(store, f"{variant}_index", current.folder)
 
 
 def _sync(

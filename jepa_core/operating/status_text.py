@@ -87,7 +87,8 @@ def _stale(status: Status) -> Iterator[str]:
         # The job trains nothing: what waits for a model waits for whoever wants one.
         untrained = [name.removesuffix("_model") for name in status.stale if name.endswith("_model")]
         yield from (f"  Run: dagster asset materialize --select {variant}_index" for variant in untrained)
-        if any(name.rpartition("_")[0] not in untrained for name in status.stale):
+        waiting = {f"{variant}_{stage}" for variant in untrained for stage in ("model", "descriptors", "index")}
+        if not waiting.issuperset(status.stale):
             job = "dagster job execute -m pipelines.definitions -j reindex_new_acquisitions"
             yield f"  Run: {job}, or switch the sensor on"
 

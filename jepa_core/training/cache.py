@@ -87,7 +87,7 @@ def open_cache(folder: Path) -> TrainingCache:
 def _pixels(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r")
-    except (ValueError, OSError) as error:
+    except (ValueError, EOFError) as error:
         raise JepaError(
             f"{path} is damaged ({error}). Delete the folder it is in and run again: it is laid down anew"
         ) from error

@@ -62,8 +62,8 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: AdamW) -> tuple[i
         history = atomic.read_json(newest / "history.json")
     except (SafetensorError, JepaError) as error:
         raise JepaError(
-            f"the checkpoint {newest} is damaged ({error}). Delete it and run again: training goes on from the one "
-            "before it, or from the start where there is none"
+            f"the checkpoint {newest} is damaged ({error.__cause__ or error}). Delete that folder and run again: "
+            "training goes on from the one before it, or from the start where there is none"
         ) from error
     model.load_state_dict(weights)
     for parameter_name, parameter in model.named_parameters():

@@ -234,9 +234,3 @@ def test_downloads_go_when_they_are_asked_for(root):
     prune()
     assert (root.downloads / "some.whl").exists()
     assert "some.whl: freed" in prune("--downloads")[0]
-
-
-def test_without_a_data_root_there_is_nothing_to_prune(tmp_path, monkeypatch):
-    monkeypatch.setenv("JEPA_DATA", str(tmp_path / "nothing"))
-    assert prune() == ("0 things, 0.0 MB freed\n", "")
-    assert not (tmp_path / "nothing").exists()
