@@ -48,10 +48,6 @@ def test_a_method_is_trained_judged_and_put_beside_baselines_and_others(run, tmp
     page = tmp_path / "data/sets/drawn-s2/benchmarks/mae/report.html"
     written = page.stat().st_mtime_ns
 
-    other = run("--variant", "rejepa", "--epochs", "1", *run.settings[:1], str(tmp_path / "plain.toml"))
-    assert other.exit_code == 1
-    assert "plain.toml" in other.stderr
-
     (tmp_path / "plain.toml").write_text(SETTINGS.replace("decoder", "predictor").replace("predictor_heads = 2", ""))
     other = run("--variant", "rejepa", "--epochs", "1", *run.settings[:1], str(tmp_path / "plain.toml"))
     assert other.exit_code == 0, other.output
