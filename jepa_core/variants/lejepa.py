@@ -25,7 +25,7 @@ from jepa_core.nn.trunk import Trunk
 from jepa_core.nn.views import draw_crops, draw_lighting, render
 from jepa_core.training.config import TrainingConfig
 from jepa_core.variants.variant import Encoded, Roles, TrainingLoss, Variant
-from jepa_core.vectors import PURPOSES
+from jepa_core.vectors import PURPOSES, Purpose
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,10 @@ class LeJEPAConfig(EncoderConfig):
     sigreg_knots: Annotated[int, Field(ge=2)] = 17
     """Points of the characteristic function."""
 
+    single_head: bool = False
+    """Of two sensors all views are one set under one head, which serves both kinds of search. One sensor always has
+    one."""
+
 
 SIZES = {
     # 36 tokens a large view, 16 a small one: patches of 120 pixels at 96. Trains in minutes on two CPU cores.
@@ -99,7 +103,7 @@ RECIPES = {
 
 
 class LeJEPA(Variant):
-    """A stem a sensor, one trunk, a head for each kind of search.
+    """A stem a sensor, one trunk, a head for each kind of search or one for both.
 
     The projections, which the loss compares, keep the kind of place; the mean token beside them keeps more of what
     tells the nearest apart (`docs/lejepa.md`).
@@ -130,7 +134,9 @@ class LeJEPA(Variant):
             {name: ConvStem(count, c.input_size, c.patch_size, c.width) for name, count in bands.items()}
         )
         self.trunk = Trunk(c.width, c.depth, c.heads, c.mlp_ratio)
-        purposes = PURPOSES if self.paired else PURPOSES[:1]
+        purposes: tuple[Purpose, ...] = PURPOSES if self.paired else ("same",)
+        if self.paired and c.single_head:
+            purposes = ("cross",)
         self.described_by = {purpose: ("trunk", purpose) for purpose in purposes}
         self.heads = nn.ModuleDict(
             {purpose: retrieval_head(c.width, c.head_hidden, c.dimension, batch_norm=True) for purpose in purposes}
@@ -169,8 +175,10 @@ class LeJEPA(Variant):
         """
         c, rows = self.config, encoded.rows
         # By what is pulled together: a sensor's views under the same-sensor head, all under the other.
-        groups = {f"same_{name}": [rows[f"same_{name}"]] for name in self.sensors}
-        if self.paired:
+        groups = {}
+        if "same" in self.heads:
+            groups = {f"same_{name}": [rows[f"same_{name}"]] for name in self.sensors}
+        if "cross" in self.heads:
             groups["cross"] = [rows[f"cross_{name}"] for name in self.sensors]
         terms = {}
         for group, members in groups.items():

@@ -13,7 +13,7 @@ PINNED = {
     "rejepa": ("4", "a89a84b93ff2"),
     "xjepa": ("4", "7b4903907d74"),
     "crjepa": ("5", "e75f3771bcb6"),
-    "lejepa": ("3", "184e99f5d1d3"),
+    "lejepa": ("4", "d7714b77d3e5"),
 }
 
 

@@ -69,12 +69,18 @@ def test_the_examples_for_eurosat_fit_every_method_that_masks(variant):
 
 
 @pytest.mark.parametrize(
-    ("file", "field", "value"), [("single-head", "single_head", True), ("no-sigreg", "weight_sigreg", 0.0)]
+    ("base", "variant", "file", "field", "value"),
+    [
+        ("eurosat", "crjepa", "single-head", "single_head", True),
+        ("eurosat", "crjepa", "no-sigreg", "weight_sigreg", 0.0),
+        ("eurosat-lejepa", "lejepa", "single-head", "single_head", True),
+    ],
 )
-def test_the_ablations_change_one_field(file, field, value):
+def test_the_ablations_change_one_field(base, variant, file, field, value):
     examples = Path(__file__).parents[3] / "examples/benchmarks"
-    whole, _ = read_choice("crjepa", 0, None, [examples / "eurosat.toml"]).settled()
-    less, _ = read_choice("crjepa", 0, None, [examples / "eurosat.toml", examples / f"crjepa-{file}.toml"]).settled()
+    settings = [examples / f"{base}.toml", examples / f"{variant}-{file}.toml"]
+    whole, _ = read_choice(variant, 0, None, settings[:1]).settled()
+    less, _ = read_choice(variant, 0, None, settings).settled()
     assert less == replace(whole, **{field: value})
 
 

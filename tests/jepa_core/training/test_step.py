@@ -19,6 +19,7 @@ CASES = {
     "xjepa unpaired": ("xjepa", {"pairing": "unpaired"}),
     "crjepa without its cross head": ("crjepa", {"weight_cross": 0.0, "weight_sigreg": 0.0}),
     "crjepa with one head": ("crjepa", {"single_head": True, "target": "ema"}),
+    "lejepa with one head": ("lejepa", {"single_head": True}),
     "rejepa with blocks": ("rejepa", {"targets": "blocks"}),
 }
 PAIRS = 8

@@ -4,6 +4,7 @@ import torch
 from jepa_core.losses.sigreg import sigreg
 from jepa_core.variants.lejepa import LeJEPA
 from jepa_core.variants.registry import ConfigError
+from jepa_core.variants.variant import Encoded
 from tests.jepa_core.variants.small import BANDS, CONFIGS, batch, built, descend
 
 ONE = {"rgb": 3}
@@ -19,6 +20,21 @@ def test_one_sensor_has_one_head_and_two_have_one_for_each_kind_of_search():
     assert (one.purposes, one.paired) == (("same",), False)
     assert (two.purposes, two.paired) == (("same", "cross"), True)
     assert one.describe(batch(bands=ONE)["rgb"], "rgb").keys() == {"same"}
+
+
+def test_a_single_head_serves_both_kinds_of_search_and_takes_all_views_as_one_set():
+    single, two = built("lejepa", single_head=True), built("lejepa")
+    assert (single.purposes, single.paired) == (("cross",), True)
+    assert built("lejepa", bands=ONE, single_head=True).purposes == ("same",)
+    rows = encoded(single, batch()).rows
+    assert rows.keys() == {f"cross_{name}" for name in BANDS}
+    loss = single.combine(Encoded(rows), torch.Generator().manual_seed(3))
+    # What two heads would have of the cross-sensor one's views.
+    unused = {f"same_{name}": torch.zeros_like(rows[f"cross_{name}"]) for name in BANDS}
+    of_two = two.combine(Encoded(rows | unused), torch.Generator().manual_seed(3))
+    assert loss.terms.keys() == {"views_cross", "sigreg_cross"}
+    assert loss.terms["views_cross"] == of_two.terms["views_cross"]
+    torch.testing.assert_close(loss.total, 0.95 * loss.terms["views_cross"] + 0.05 * loss.terms["sigreg_cross"])
 
 
 def test_it_takes_one_sensor_or_two():
