@@ -18,7 +18,7 @@ Variant = Annotated[str, typer.Option(help=f"Method whose descriptors are meant:
 
 @contextmanager
 def plain_errors(command: str) -> Iterator[None]:
-    """What is wrong, in one line and without a traceback; exit code 1."""
+    """What is wrong, in one line and without a traceback; exit code 1, or 130 where the user interrupted it."""
     from jepa_core.errors import JepaError
 
     try:
@@ -27,6 +27,9 @@ def plain_errors(command: str) -> Iterator[None]:
         # What the system says of a file names it.
         typer.secho(f"jepa {command}: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        typer.secho(f"jepa {command}: interrupted; the same command goes on from what was kept", fg="red", err=True)
+        raise typer.Exit(130) from interrupt
 
 
 def open_store(reads: "Sequence[Wanted]") -> "Store":

@@ -70,4 +70,11 @@ def read_choice(variant: str, seed: int, epochs: int | None, settings: Sequence[
             if isinstance(value, dict) and isinstance(earlier, Mapping):
                 fields[name] = {**earlier, **value}
         choice = registry.changed(choice, fields, str(file))
+        try:
+            # Only names: values that do not go together yet may do so with the next file.
+            choice.settled()
+        except UnknownNameError as error:
+            raise UnknownNameError(f"{file}: {error}") from error
+        except ConfigError:
+            continue
     return choice

@@ -164,6 +164,16 @@ def test_a_set_that_is_not_known_or_not_there_is_a_plain_error(run, tmp_path):
     assert "EuroSAT_RGB.zip" in missing.stderr
 
 
+def test_an_interruption_is_said_in_one_line(run, monkeypatch):
+    def interrupt(root):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(registry.OPENERS, "drawn-s2", interrupt)
+    ended = run("--variant", "mae")
+    assert ended.exit_code == 130
+    assert ended.stderr == "jepa benchmark: interrupted; the same command goes on from what was kept\n"
+
+
 def test_a_report_becomes_the_reference(run, tmp_path):
     assert run("--variant", "pca").exit_code == 0
     kept = CliRunner().invoke(app, ["reference", "--variant", "pca", "--dataset", "drawn-s2"])

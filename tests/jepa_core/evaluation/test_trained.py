@@ -89,6 +89,8 @@ def test_the_ablations_change_one_field(base, variant, file, field, value):
     [
         ("sise = 3", UnknownNameError, "has a field 'sise'; known are size, processes, model, recipe"),
         ("model = 3", ConfigError, "model cannot be 3"),
+        ("[model]\nwidht = 96", UnknownNameError, "has no field 'widht'; it has "),
+        ("[recipe]\nbatchsize = 96", UnknownNameError, "the recipe has no field 'batchsize'; it has "),
         ("size = ", ConfigError, "is not TOML"),
     ],
 )
