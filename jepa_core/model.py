@@ -167,8 +167,16 @@ def load_model(folder: Path) -> TrainedModel:
         raise ModelError(f"{folder} was written by an older version; train again")
     identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
     weights = folder / "weights.safetensors"
-    if file_digest(weights) != identity["weights_sha256"] or fingerprint(identity) != fields["fingerprint"]:
-        raise ModelError(f"the files in {folder} are not those that were written; delete it and run again")
+    changed = [
+        name
+        for name, intact in (
+            ("model.json", fingerprint(identity) == fields["fingerprint"]),
+            (weights.name, file_digest(weights) == identity.get("weights_sha256")),
+        )
+        if not intact
+    ]
+    if changed:
+        raise ModelError(f"{' and '.join(changed)} in {folder} changed after training; delete it and run again")
     config = registry.config_from_json(identity["variant"], identity["config"])
     sensors = {name: sensor_from_json(fields) for name, fields in identity["sensors"].items()}
     counts = {name: len(sensor.bands) for name, sensor in sensors.items()}
