@@ -28,7 +28,7 @@ def plain_errors(command: str) -> Iterator[None]:
         typer.secho(f"jepa {command}: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
-        typer.secho(f"jepa {command}: interrupted; the same command goes on from what was kept", fg="red", err=True)
+        typer.secho(f"jepa {command}: interrupted; what was finished is kept", fg="red", err=True)
         raise typer.Exit(130) from interrupt
 
 

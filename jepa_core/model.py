@@ -167,16 +167,13 @@ def load_model(folder: Path) -> TrainedModel:
         raise ModelError(f"{folder} was written by an older version; train again")
     identity = {k: v for k, v in fields.items() if k not in ("fingerprint", "about")}
     weights = folder / "weights.safetensors"
-    changed = [
-        name
-        for name, intact in (
-            ("model.json", fingerprint(identity) == fields["fingerprint"]),
-            (weights.name, file_digest(weights) == identity.get("weights_sha256")),
-        )
-        if not intact
-    ]
+    changed = None
+    if fingerprint(identity) != fields.get("fingerprint"):
+        changed = "model.json"
+    elif file_digest(weights) != identity["weights_sha256"]:
+        changed = weights.name
     if changed:
-        raise ModelError(f"{' and '.join(changed)} in {folder} changed after training; delete it and run again")
+        raise ModelError(f"{changed} in {folder} changed after training; delete that folder and run again")
     config = registry.config_from_json(identity["variant"], identity["config"])
     sensors = {name: sensor_from_json(fields) for name, fields in identity["sensors"].items()}
     counts = {name: len(sensor.bands) for name, sensor in sensors.items()}

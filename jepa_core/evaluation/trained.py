@@ -54,7 +54,7 @@ def read_choice(variant: str, seed: int, epochs: int | None, settings: Sequence[
             file says goes before what an earlier one says. None for the size `tiny` as it is.
 
     Raises:
-        UnknownNameError: a field that there is not; the message lists those there are.
+        UnknownNameError: a field or size that there is not; the message lists those there are.
         ConfigError: a value that a field cannot hold, or no TOML.
     """
     choice = Choice(variant, seed=seed, epochs=epochs)
@@ -70,11 +70,8 @@ def read_choice(variant: str, seed: int, epochs: int | None, settings: Sequence[
             if isinstance(value, dict) and isinstance(earlier, Mapping):
                 fields[name] = {**earlier, **value}
         choice = registry.changed(choice, fields, str(file))
-        try:
-            # Only names: values that do not go together yet may do so with the next file.
-            choice.settled()
-        except UnknownNameError as error:
-            raise UnknownNameError(f"{file}: {error}") from error
-        except ConfigError:
-            continue
+        # Each field by itself, while the file is known: whether fields go together shows when all files are read.
+        config, recipe = registry.size_of(choice.variant, choice.size)
+        registry.changed(config, choice.model, f"{file}: model")
+        registry.changed(recipe, choice.recipe, f"{file}: recipe")
     return choice

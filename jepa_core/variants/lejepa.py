@@ -169,8 +169,9 @@ class LeJEPA(Variant):
         return Encoded(rows)
 
     def combine(self, encoded: Encoded, generator: Generator) -> TrainingLoss:
-        """The views' disagreement and SIGReg (LeJEPA section 5): of each sensor's views, and of both sensors' as one.
+        """The views' disagreement and SIGReg (LeJEPA section 5).
 
+        Of each sensor's views and of both sensors' as one; with a single head of the latter alone.
         SIGReg looks at one view of every image at a time.
         """
         c, rows = self.config, encoded.rows

@@ -171,7 +171,7 @@ def test_an_interruption_is_said_in_one_line(run, monkeypatch):
     monkeypatch.setitem(registry.OPENERS, "drawn-s2", interrupt)
     ended = run("--variant", "mae")
     assert ended.exit_code == 130
-    assert ended.stderr == "jepa benchmark: interrupted; the same command goes on from what was kept\n"
+    assert ended.stderr == "jepa benchmark: interrupted; what was finished is kept\n"
 
 
 def test_a_report_becomes_the_reference(run, tmp_path):

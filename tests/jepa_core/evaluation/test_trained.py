@@ -89,8 +89,9 @@ def test_the_ablations_change_one_field(base, variant, file, field, value):
     [
         ("sise = 3", UnknownNameError, "has a field 'sise'; known are size, processes, model, recipe"),
         ("model = 3", ConfigError, "model cannot be 3"),
-        ("[model]\nwidht = 96", UnknownNameError, "has no field 'widht'; it has "),
-        ("[recipe]\nbatchsize = 96", UnknownNameError, "the recipe has no field 'batchsize'; it has "),
+        ("[model]\nwidht = 96", UnknownNameError, "model has no field 'widht'; it has "),
+        ("[recipe]\nbatchsize = 96", UnknownNameError, "recipe has no field 'batchsize'; it has "),
+        ('[model]\nwidth = "wide"', ConfigError, "model: width cannot be 'wide'"),
         ("size = ", ConfigError, "is not TOML"),
     ],
 )
@@ -100,3 +101,12 @@ def test_a_wrong_file_is_a_plain_error_that_names_it(tmp_path, text, error, mess
     with pytest.raises(error, match=message) as raised:
         read_choice("mae", 0, None, [file])
     assert str(file) in str(raised.value)
+
+
+def test_whether_fields_go_together_shows_when_all_files_are_read(tmp_path):
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text("[recipe]\nwarmup_epochs = 3")
+    second.write_text("[recipe]\nwarmup_epochs = 1")
+    with pytest.raises(ConfigError, match="a warm-up of 3 epochs leaves nothing of 2"):
+        read_choice("mae", 0, 2, [first]).settled()
+    assert read_choice("mae", 0, 2, [first, second]).settled()[1].warmup_epochs == 1

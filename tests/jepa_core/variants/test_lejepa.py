@@ -26,6 +26,8 @@ def test_a_single_head_serves_both_kinds_of_search_and_takes_all_views_as_one_se
     single, two = built("lejepa", single_head=True), built("lejepa")
     assert (single.purposes, single.paired) == (("cross",), True)
     assert built("lejepa", bands=ONE, single_head=True).purposes == ("same",)
+    images = batch()
+    assert all(single.describe(images[name], name).keys() == {"cross"} for name in BANDS)
     rows = encoded(single, batch()).rows
     assert rows.keys() == {f"cross_{name}" for name in BANDS}
     loss = single.combine(Encoded(rows), torch.Generator().manual_seed(3))
