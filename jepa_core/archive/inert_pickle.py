@@ -6,6 +6,7 @@ any other name in the stream is an error.
 
 import io
 import pickle
+import pickletools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,6 +52,10 @@ def read_records(data: bytes, record_modules: Sequence[str]) -> Any:
         record_modules: full names of the modules whose classes may stand in it.
 
     Raises:
-        pickle.UnpicklingError: the stream names anything else.
+        pickle.UnpicklingError: the stream names anything else, or is damaged so that it would fill the memory.
     """
+    for opcode, argument, _ in pickletools.genops(data):
+        # Python makes a table as long as the highest number: four damaged bytes ask for twenty gigabytes.
+        if opcode.name in ("LONG_BINPUT", "PUT") and isinstance(argument, int) and argument > len(data):
+            raise pickle.UnpicklingError(f"the record numbers its {len(data)} bytes up to {argument}")
     return _InertUnpickler(data, record_modules).load()

@@ -50,6 +50,11 @@ def test_builtins_are_refused_whatever_protocol_names_them(name):
             read_records(text, [])
 
 
+def test_a_damaged_number_does_not_fill_the_memory():
+    with pytest.raises(pickle.UnpicklingError, match=f"numbers its 7 bytes up to {0x4883D903}"):
+        read_records(b")r\x03\xd9\x83H.", [])
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_do_anything_but_raise_or_give_plain_data(data):
     try:
