@@ -160,14 +160,14 @@ RECIPES = {
 
 
 class CRJEPA(Variant):
-    """Two stems, one trunk; predictors within each sensor and across; a head for each kind of search.
+    """Two stems, one trunk; predictors within each sensor and across; a head for each kind of pull between pairs.
 
-    The paper searches by the heads' projections alone. InfoNCE has them keep what tells pairs, and more of what a patch
-    shows is left in what they are made of, which stands beside them here (`docs/results.md`).
+    The paper searches by the heads' projections. InfoNCE has them keep what tells pairs, and more of what a patch shows
+    is left in what they are made of: here they serve training alone (`docs/results.md`).
     """
 
-    described_by: Mapping[Purpose, tuple[str, ...]] = {"same": ("stem", "same"), "cross": ("trunk", "cross")}
-    whitened = ("stem", "trunk", "same", "cross")
+    described_by: Mapping[Purpose, tuple[str, ...]] = {"same": ("stem", "trunk"), "cross": ("trunk",)}
+    whitened = ("stem", "trunk")
 
     def __init__(self, config: CRJEPAConfig, bands: Mapping[str, int]) -> None:
         """Builds the network with random weights, from torch's global generator.
@@ -279,21 +279,17 @@ class CRJEPA(Variant):
             follow(self.target_trunks, self.trunks, momentum)
 
     def levels(self, images: Tensor, sensor: str) -> dict[str, Tensor]:
-        """The stem's tokens, the trunk's mean token and each head over it; pooling at test time is not stated."""
+        """The stem's tokens, and the trunk's mean token, which the paper gives to its heads."""
         tokens = self.stems[sensor](images)
-        pooled = self._trunk(sensor)(tokens).mean(dim=1)
-        heads = {name: F.normalize(head(pooled), dim=-1) for name, head in self.heads.items()}
         return {
             "stem": mean_and_deviation(tokens),
-            "trunk": F.normalize(pooled, dim=-1),
-            "same": heads.get("same", heads["cross"]),
-            "cross": heads["cross"],
+            "trunk": F.normalize(self._trunk(sensor)(tokens).mean(dim=1), dim=-1),
         }
 
     def roles(self) -> Roles:
-        """Heads belong to the encoder: descriptors come from them."""
+        """Heads are of use in training only: descriptors come from what goes into them."""
         copies = [self.target_stems, self.target_trunks] if self.config.target == "ema" else []
-        return Roles([self.stems, self.trunks, self.heads], [self.predictors], copies)
+        return Roles([self.stems, self.trunks], [self.predictors, self.heads], copies)
 
     def paper_parameters(self) -> int:
         """All that is trained (117.93 M)."""

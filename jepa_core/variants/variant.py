@@ -50,7 +50,7 @@ class Roles:
     """What makes descriptors."""
 
     predictor: Sequence[nn.Module]
-    """Predictors and decoders: of use in training only."""
+    """Predictors, decoders, and heads that training alone has a use for."""
 
     target: Sequence[nn.Module] = ()
     """Copies that are not trained, or that are but make no descriptors."""

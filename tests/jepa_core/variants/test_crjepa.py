@@ -94,11 +94,10 @@ def test_the_dual_encoder_variant_has_the_published_count():
         assert CRJEPA(config, BANDS).paper_parameters() / 1e6 == pytest.approx(154.77, abs=0.1)
 
 
-def test_a_single_head_serves_both_purposes_and_regularises_the_mean_of_a_pair_too():
+def test_a_single_head_regularises_the_mean_of_a_pair_too():
     model = built("crjepa", single_head=True)
     got = loss(model)
-    levels = model.levels(batch()["sentinel1"], "sentinel1")
-    assert torch.equal(levels["same"], levels["cross"])
+    assert list(model.heads) == ["cross"]
     assert "cross_infonce" not in got.terms
     assert {"uni_infonce", "uni_cosine", "sigreg"} <= set(got.terms)
     from jepa_core.losses.sigreg import sigreg
@@ -109,6 +108,19 @@ def test_a_single_head_serves_both_purposes_and_regularises_the_mean_of_a_pair_t
     a, b = rows["cross_sentinel1"], rows["cross_sentinel2"]
     three = [sigreg(r, 16, 17, "lejepa", generator) for r in (a, b, (a + b) / 2)]
     assert got.terms["sigreg"].item() == pytest.approx(torch.stack(three).mean().item(), rel=1e-5)
+
+
+def test_descriptors_come_from_what_goes_into_the_heads_not_from_the_heads():
+    model, images = built("crjepa").eval(), batch()["sentinel1"]
+    with torch.no_grad():
+        before = model.describe(images, "sentinel1")
+        for parameter in model.heads.parameters():
+            parameter.add_(1.0)
+        after = model.describe(images, "sentinel1")
+        pooled = model.trunks["all"](model.stems["sentinel1"](images)).mean(dim=1)
+    assert all(torch.equal(before[kind], after[kind]) for kind in ("same", "cross"))
+    # Nothing is whitened before training is over.
+    torch.testing.assert_close(after["cross"], torch.nn.functional.normalize(pooled, dim=1))
 
 
 def test_sigreg_by_the_paper_s_weights_is_half():
@@ -188,11 +200,9 @@ def test_sensors_see_parts_of_their_own_and_each_is_predicted_where_it_is_masked
 
 
 def test_the_two_heads_differ():
-    model = built("crjepa").eval()
-    images = batch()["sentinel1"]
-    with torch.no_grad():
-        levels = model.levels(images, "sentinel1")
-    assert (levels["same"] - levels["cross"]).abs().max() > 0.01
+    projections = loss(built("crjepa")).embeddings
+    assert list(projections) == ["same", "cross"]
+    assert (projections["same"]["sentinel1"] - projections["cross"]["sentinel1"]).abs().max() > 0.01
 
 
 def test_it_takes_two_sensors():
