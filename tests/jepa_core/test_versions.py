@@ -12,7 +12,7 @@ PINNED = {
     "mae": ("4", "c552d3808ba8"),
     "rejepa": ("4", "a89a84b93ff2"),
     "xjepa": ("4", "7b4903907d74"),
-    "crjepa": ("5", "e75f3771bcb6"),
+    "crjepa": ("6", "e75f3771bcb6"),
     "lejepa": ("4", "d7714b77d3e5"),
 }
 
