@@ -1,4 +1,4 @@
-"""From pooled features to the vector that is searched with."""
+"""From pooled features to the vector that a loss compares, and `lejepa` searches with."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -96,7 +96,7 @@ class CRJEPAConfig:
     """A trunk a sensor, instead of one for both (table S5)."""
 
     single_head: bool = False
-    """One head for both kinds of search, with InfoNCE and cosine, and SIGReg also on the mean of a pair's projections
+    """One head instead of two, with InfoNCE and cosine, and SIGReg also on the mean of a pair's projections
     (supplement S6, the dual-encoder variant, which has separate trunks besides)."""
 
     target: Literal["online", "ema"] = "online"
