@@ -34,6 +34,9 @@ torch.set_num_threads(1)
 # Archives of tests are written a moment before they are read.
 os.environ["JEPA_SETTLE_SECONDS"] = "0"
 
+# As the commands have it; instances that tests make would write events into the home folder.
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
 
 @pytest.fixture(scope="session")
 def wheels() -> Path:
